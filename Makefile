@@ -1,0 +1,32 @@
+# Every target prepares .venv by itself; `make demo` and `make test` are all that a fresh machine needs.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lab check bench clean
+
+demo: $(STAMP)  ## the main job: fit, predict, evaluate, draw
+	$(BIN)/wbkit demo
+
+test: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest
+
+lab: $(STAMP)  ## JupyterLab
+	$(BIN)/jupyter lab
+
+check: $(STAMP)  ## style and lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(STAMP)  ## speed and memory, side by side with peers
+	$(BIN)/python -m benchmarks
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wbkit needs Python 3.11 or later; call make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) outputs build *.egg-info

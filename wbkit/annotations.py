@@ -1,0 +1,441 @@
+"""COCO-WholeBody annotation and results files as columns: read, check, cache, write.
+
+A file of people becomes one array per field (`Annotations`, `Results`), so that everything
+downstream is vectorised. Field names and meanings: COCO-WholeBody v1.0
+(https://github.com/jin-s13/COCO-WholeBody/blob/master/data_format.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wbkit.errors import InputError
+from wbkit.files import atomic_write, cache_folder, read_json, write_json
+from wbkit.keypoints import NUM_KEYPOINTS, PARTS
+
+PERSON_CATEGORY = 1
+KEYPOINT_FIELDS = {
+    "keypoints": PARTS["body"],
+    "foot_kpts": PARTS["foot"],
+    "face_kpts": PARTS["face"],
+    "lefthand_kpts": PARTS["lefthand"],
+    "righthand_kpts": PARTS["righthand"],
+}
+"""JSON field -> its slice of the 133; the field holds three numbers (x, y, v or score) a keypoint."""
+VALID_PARTS = ("foot", "face", "lefthand", "righthand")
+BOXED_PARTS = ("face", "lefthand", "righthand")
+SCORED_PARTS = ("foot", "face", "lefthand", "righthand", "wholebody")
+_CACHE_FORMAT = "1"  # change it when a column changes; older cache files are then never read
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """Ground truth of one COCO-WholeBody file: I pictures, N persons, both in the file's order.
+
+    Attributes:
+        source: the file, for messages.
+        image_ids: (I,) int64.
+        file_names: (I,) str.
+        image_sizes_wh: (I, 2) int64 px; 0 where the file does not say.
+        ids: (N,) int64 annotation ids.
+        person_image_ids: (N,) int64, the picture of each person.
+        keypoints: (N, 133, 3) float64: x, y in image px; COCO's v (0 not labelled, 1 hidden, 2 visible).
+        boxes_xywh: (N, 4) float64 image px, as in the file (not clipped).
+        areas: (N,) float64 px^2, the segment's area that OKS divides by.
+        crowd: (N,) bool.
+        num_keypoints: (N,) int64 labelled body keypoints.
+        valid: (N, 4) bool: foot_valid, face_valid, lefthand_valid, righthand_valid.
+        part_boxes_xywh: (N, 3, 4) float64: face, left-hand, right-hand box; 0 where there is none.
+    """
+
+    source: str
+    image_ids: np.ndarray
+    file_names: np.ndarray
+    image_sizes_wh: np.ndarray
+    ids: np.ndarray
+    person_image_ids: np.ndarray
+    keypoints: np.ndarray
+    boxes_xywh: np.ndarray
+    areas: np.ndarray
+    crowd: np.ndarray
+    num_keypoints: np.ndarray
+    valid: np.ndarray
+    part_boxes_xywh: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, persons: np.ndarray) -> Annotations:
+        """The same pictures with only the given persons (indices or mask)."""
+        columns = ("ids", "person_image_ids", "keypoints", "boxes_xywh", "areas", "crowd")
+        columns += ("num_keypoints", "valid", "part_boxes_xywh")
+        return replace(self, **{name: getattr(self, name)[persons] for name in columns})
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Predictions of any model for D persons, in the file's order.
+
+    Attributes:
+        source: the file, for messages.
+        image_ids: (D,) int64.
+        keypoints: (D, 133, 3) float64: x, y in image px, the keypoint's score.
+        scores: (D,) float64, the person's score.
+        areas: (D,) float64 px^2, by the reference's rule: of `bbox` where the file's first result
+            carries one, else of the 17 body keypoints' extent.
+        part_scores: (D, 5) float64: optional foot_score ... wholebody_score, `scores` where not given.
+        boxes_xywh: (D, 4) float64 image px; NaN where not given.
+        box_scores: (D,) float64, the detector's score; NaN where not given.
+        ids: (D,) int64; -1 where not given.
+    """
+
+    source: str
+    image_ids: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    areas: np.ndarray
+    part_scores: np.ndarray
+    boxes_xywh: np.ndarray
+    box_scores: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, persons: np.ndarray) -> Results:
+        """Only the given persons (indices or mask), in the given order."""
+        columns = {f.name: getattr(self, f.name)[persons] for f in fields(self) if f.name != "source"}
+        return replace(self, **columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Person boxes of a detector: `image_ids` (M,), `boxes_xywh` (M, 4) image px, `scores` (M,)."""
+
+    source: str
+    image_ids: np.ndarray
+    boxes_xywh: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def load_annotations(source: str | Path | dict | Annotations, *, cache: bool = True) -> Annotations:
+    """Ground truth from a COCO-WholeBody v1.0 file, its parsed content, or columns (given back as they are).
+
+    A file's columns are kept in the user's cache under the hash of its content, so the second load
+    skips JSON. Persons without keypoints and crowds are kept: who uses what is decided downstream.
+
+    Raises:
+        InputError: not such a file; the message names the record and the field.
+    """
+    if isinstance(source, Annotations):
+        return source
+    if isinstance(source, dict):
+        return _annotation_columns(source, "annotations")
+    if not cache:
+        return _annotation_columns(read_json(source), str(source))
+    stored = cache_folder("annotations") / f"{_content_hash(source)}.npz"
+    if not stored.exists():
+        annotations = _annotation_columns(read_json(source), str(source))
+        _store(stored, annotations)
+        return annotations
+    return _restore(stored, str(source))
+
+
+def load_results(source: str | Path | Sequence[dict] | Results) -> Results:
+    """Predictions from a COCO-WholeBody results file, its parsed content, or columns (given back as they are).
+
+    Raises:
+        InputError: not such a file; the message names the record and the field.
+    """
+    if isinstance(source, Results):
+        return source
+    if isinstance(source, (str, Path)):
+        return _result_columns(read_json(source), str(source))
+    return _result_columns(source, "results")
+
+
+def load_detections(source: str | Path | Sequence[dict]) -> Detections:
+    """Person boxes from a COCO detection results file; other categories are left out.
+
+    Raises:
+        InputError: not such a file; the message names the record and the field.
+    """
+    is_path = isinstance(source, (str, Path))
+    records = read_json(source) if is_path else source
+    file = str(source) if is_path else "detections"
+    _require_records(records, file, "a list of {image_id, category_id, bbox, score}")
+    table = _Table([r for r in records if r.get("category_id") == PERSON_CATEGORY], file, "detection")
+    boxes = table.numbers("bbox", 4)
+    table.reject(~(boxes[:, 2:] > 0).all(1), "bbox", "is empty (width or height is not positive)")
+    return Detections(file, table.integers("image_id"), boxes, table.numbers("score"))
+
+
+def _content_hash(path: str | Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-v{_CACHE_FORMAT}"
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror or error})", "Check the path", file=path
+        ) from error
+
+
+def _store(path: Path, annotations: Annotations) -> None:
+    """Write the columns; a cache that cannot be written is no reason to fail."""
+    columns = {f.name: getattr(annotations, f.name) for f in fields(Annotations) if f.name != "source"}
+    try:
+        with atomic_write(path) as temporary:
+            np.savez(temporary, **columns)
+    except InputError:
+        pass
+
+
+def _restore(path: Path, source: str) -> Annotations:
+    """Read the columns back; a damaged cache file is made again."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Annotations(source, **{name: stored[name] for name in stored.files})
+    except (OSError, ValueError, TypeError, EOFError):
+        annotations = _annotation_columns(read_json(source), source)
+        _store(path, annotations)
+        return annotations
+
+
+def _annotation_columns(content: Any, file: str) -> Annotations:
+    """Parsed COCO-WholeBody json -> columns, every field checked."""
+    if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
+        raise InputError(
+            'is no COCO annotation file: no object with "images" and "annotations"',
+            "Give a COCO-WholeBody v1.0 file such as coco_wholebody_val_v1.0.json",
+            file=file,
+        )
+    images, persons = (_Table(content[key], file, key[:-1]) for key in ("images", "annotations"))
+    keypoints = _keypoint_columns(persons)
+    image_ids, person_image_ids, ids = images.unique_ids(), persons.integers("image_id"), persons.unique_ids()
+    persons.reject(~np.isin(person_image_ids, image_ids), "image_id", "names no picture of this file")
+    persons.require_person_category()
+    areas = persons.numbers("area")
+    persons.reject(areas < 0, "area", "is negative")
+    valid = [persons.optional(f"{p}_valid", lambda r, p=p: _any_labelled(r, p), bool) for p in VALID_PARTS]
+    boxes = [persons.optional(f"{p}_box", lambda r: (0.0,) * 4, float, (4,)) for p in BOXED_PARTS]
+    return Annotations(
+        source=file,
+        image_ids=image_ids,
+        file_names=images.column("file_name", lambda r: str(r["file_name"]), np.str_),
+        image_sizes_wh=np.stack([images.optional(k, lambda r: 0, np.int64) for k in ("width", "height")], 1),
+        ids=ids,
+        person_image_ids=person_image_ids,
+        keypoints=keypoints,
+        boxes_xywh=persons.numbers("bbox", 4),
+        areas=areas,
+        crowd=persons.optional("iscrowd", lambda r: 0, bool),
+        num_keypoints=persons.optional("num_keypoints", _count_body_keypoints, np.int64),
+        valid=np.stack(valid, 1),
+        part_boxes_xywh=np.stack(boxes, 1),
+    )
+
+
+def _any_labelled(record: dict, part: str) -> bool:
+    return any(v > 0 for v in record[f"{part}_kpts"][2::3])
+
+
+def _count_body_keypoints(record: dict) -> int:
+    return sum(v > 0 for v in record["keypoints"][2::3])
+
+
+def _result_columns(records: Any, file: str) -> Results:
+    """Parsed results json -> columns, every field checked."""
+    _require_records(records, file, "a list of results, one object a person")
+    table = _Table(records, file, "result")
+    table.require_person_category()
+    keypoints, scores = _keypoint_columns(table), table.numbers("score")
+    boxes = table.optional("bbox", lambda r: (math.nan,) * 4, float, (4,))
+    if len(records) and "bbox" in records[0]:  # the reference's rule; it fails on a later one without
+        table.reject(
+            np.isnan(boxes).any(1), "bbox", "is missing or not a number, but the first result has it"
+        )
+        areas = boxes[:, 2] * boxes[:, 3]
+    else:
+        areas = body_extent_areas(keypoints)
+    part_scores = [
+        table.optional(f"{p}_score", lambda r: r["score"], float) if any(f"{p}_score" in r for r in records)
+        else scores
+        for p in SCORED_PARTS
+    ]  # fmt: skip
+    return Results(
+        source=file,
+        image_ids=table.integers("image_id"),
+        keypoints=keypoints,
+        scores=scores,
+        areas=areas,
+        part_scores=np.stack(part_scores, 1),
+        boxes_xywh=boxes,
+        box_scores=table.optional("bbox_score", lambda r: math.nan, float),
+        ids=table.optional("id", lambda r: -1, np.int64),
+    )
+
+
+def body_extent_areas(keypoints: np.ndarray) -> np.ndarray:
+    """Area of the box around each person's 17 body keypoints: (D, 133, 3) -> (D,) px^2."""
+    body = keypoints[:, PARTS["body"], :2]  # (D, 17, 2)
+    if not len(body):
+        return np.zeros(0)
+    return np.prod(body.max(1) - body.min(1), axis=-1)
+
+
+def _keypoint_columns(table: _Table) -> np.ndarray:
+    """The five keypoint fields side by side: (N, 133, 3)."""
+    columns = [
+        table.numbers(field, 3 * (part.stop - part.start)).reshape(-1, part.stop - part.start, 3)
+        for field, part in KEYPOINT_FIELDS.items()
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _require_records(records: Any, file: str, expected: str) -> None:
+    if not isinstance(records, Sequence) or not all(isinstance(r, dict) for r in records):
+        raise InputError(f"is not {expected}", "Give a COCO results file", file=file)
+
+
+class _Table:
+    """Records of one JSON list, turned into columns; a bad value is reported with its record and field."""
+
+    def __init__(self, records: Sequence[dict], file: str, kind: str):
+        if not isinstance(records, Sequence) or not all(isinstance(r, dict) for r in records):
+            raise InputError(
+                f'"{kind}s" is not a list of objects', "Fetch or write the file again", file=file
+            )
+        self.records, self.file, self.kind = records, file, kind
+
+    def column(self, field: str, get: Callable[[dict], Any], dtype: type, shape: tuple = ()) -> np.ndarray:
+        """`get` of every record as one array (N, *shape); the first record that does not fit is reported."""
+        try:
+            values = np.array([get(r) for r in self.records], dtype=dtype).reshape(-1, *shape)
+            if len(values) == len(self.records) or not self.records:
+                return values
+        except (KeyError, TypeError, ValueError, OverflowError):
+            pass
+        for index, record in enumerate(self.records):
+            try:
+                one = np.array(get(record), dtype=dtype)
+                problem = (
+                    f"has {one.size} numbers, expected {math.prod(shape)}" if one.shape != shape else None
+                )
+            except KeyError:
+                problem = "is missing"
+            except (TypeError, ValueError, OverflowError):
+                problem = f"is {record.get(field)!r:.60}, not {'a number' if not shape else 'numbers'}"
+            if problem:
+                raise self.error(index, field, problem)
+        raise AssertionError("a column failed, but none of its records did")
+
+    def numbers(self, field: str, length: int | None = None) -> np.ndarray:
+        """A field that every record must have, finite: (N,) or (N, length) float64."""
+        shape = () if length is None else (length,)
+        values = self.column(field, lambda r: r[field], np.float64, shape)
+        self.reject(~np.isfinite(values.reshape(len(values), -1)).all(1), field, "is not finite (NaN or inf)")
+        return values
+
+    def integers(self, field: str) -> np.ndarray:
+        values = self.numbers(field)
+        self.reject(values != np.round(values), field, "is not a whole number")
+        return self.column(field, lambda r: int(r[field]), np.int64)
+
+    def optional(
+        self, field: str, default: Callable[[dict], Any], dtype: type, shape: tuple = ()
+    ) -> np.ndarray:
+        return self.column(field, lambda r: r[field] if field in r else default(r), dtype, shape)
+
+    def unique_ids(self) -> np.ndarray:
+        ids = self.integers("id")
+        first = np.zeros(len(ids), bool)
+        first[np.unique(ids, return_index=True)[1]] = True
+        self.reject(~first, "id", "is used twice")
+        return ids
+
+    def require_person_category(self) -> None:
+        category = self.integers("category_id")
+        self.reject(category != PERSON_CATEGORY, "category_id", f"is not {PERSON_CATEGORY}, the person")
+
+    def reject(self, bad: np.ndarray, field: str, problem: str) -> None:
+        """Raise for the first bad record; the message counts the others."""
+        if bad.any():
+            raise self.error(int(np.argmax(bad)), field, problem, others=int(bad.sum()) - 1)
+
+    def error(self, index: int, field: str, problem: str, others: int = 0) -> InputError:
+        record = self.records[index]
+        name = f"{self.kind} {index}" + (f" (id {record['id']})" if "id" in record else "")
+        problem += f"; so it is in {others} other records" if others else ""
+        return InputError(problem, "Correct or remove this record", file=self.file, record=name, field=field)
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def results_from_arrays(
+    keypoints: np.ndarray,
+    boxes_xywh: np.ndarray | None,
+    image_ids: np.ndarray,
+    scores: np.ndarray,
+    *,
+    box_scores: np.ndarray | None = None,
+) -> list[dict]:
+    """Any model's output as COCO-WholeBody results, ready for `json.dump` and for `per_part_table`.
+
+    Args:
+        keypoints: (N, 133, 3): x, y in image px, keypoint score.
+        boxes_xywh: (N, 4) image px, or None. With boxes, evaluation takes a detection's area from its
+            box (the reference's rule), else from its body keypoints.
+        image_ids: (N,) integers.
+        scores: (N,) person scores.
+        box_scores: (N,) the detector's scores, needed for rescoring only.
+
+    Raises:
+        InputError: shapes disagree, or a number is not finite.
+    """
+    keypoints = np.asarray(keypoints, dtype=np.float64)
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (NUM_KEYPOINTS, 3):
+        raise InputError(
+            f"keypoints have shape {keypoints.shape}",
+            "Give (N, 133, 3): x, y, score for the 133 keypoints in COCO-WholeBody's order",
+        )
+    image_ids = np.asarray(image_ids)
+    columns = {"image_id": image_ids, "bbox": boxes_xywh, "score": scores, "bbox_score": box_scores}
+    columns = {name: np.asarray(v).tolist() for name, v in columns.items() if v is not None}
+    for name, values in columns.items():
+        if len(values) != len(keypoints):
+            raise InputError(
+                f"{name} has {len(values)} entries for {len(keypoints)} persons", "Give one a person"
+            )
+    parts = {f: keypoints[:, s].reshape(len(keypoints), -1).tolist() for f, s in KEYPOINT_FIELDS.items()}
+    columns = {"category_id": [PERSON_CATEGORY] * len(keypoints), **columns, **parts}
+    results = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    load_results(results)  # checks every number, and that the result can be read back
+    return results
+
+
+def results_to_json(results: Results) -> list[dict]:
+    """Columns -> the list of a results file; fields that were not given are left out."""
+    boxes = None if np.isnan(results.boxes_xywh).any() else results.boxes_xywh
+    box_scores = None if np.isnan(results.box_scores).any() else results.box_scores
+    return results_from_arrays(
+        results.keypoints, boxes, results.image_ids, results.scores, box_scores=box_scores
+    )
+
+
+def save_results(path: str | Path, results: Results) -> None:
+    """Write a COCO-WholeBody results file, atomically."""
+    write_json(path, results_to_json(results))

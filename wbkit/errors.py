@@ -1,0 +1,34 @@
+"""The one exception for input that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Something handed in cannot be used; the message says where, what is wrong and what to do.
+
+    Args:
+        problem: what is wrong, with the offending value.
+        remedy: what the user can do about it, a whole sentence.
+        file: the file it was found in, if any.
+        record: which record of the file (for example ``"annotation 12 (id 345)"``).
+        field: the field of that record.
+
+    All five stay readable as attributes; `str()` joins them into one line.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        remedy: str,
+        *,
+        file: str | Path | None = None,
+        record: str | None = None,
+        field: str | None = None,
+    ):
+        self.problem, self.remedy = problem, remedy
+        self.file, self.record, self.field = (None if file is None else str(file)), record, field
+        place = [self.file, record, None if field is None else f'field "{field}"']
+        where = ", ".join(p for p in place if p)
+        super().__init__(f"{where}: {problem}. {remedy}" if where else f"{problem}. {remedy}")

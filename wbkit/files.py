@@ -1,0 +1,83 @@
+"""Where files are found and how they are written: data and cache folders, JSON with clear errors, atomic writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from wbkit.errors import InputError
+
+
+def data_folder() -> Path:
+    """The project's `data/`: `$WBKIT_DATA` if set, else the checkout that this package lies in.
+
+    Raises:
+        InputError: neither exists.
+    """
+    named = os.environ.get("WBKIT_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parent.parent / "data"
+    if not folder.is_dir():
+        why = "the folder that WBKIT_DATA names does not exist" if named else "no data folder beside wbkit"
+        raise InputError(why, "Set WBKIT_DATA to the data/ folder of a wbkit checkout", file=folder)
+    return folder
+
+
+def cache_folder(kind: str) -> Path:
+    """Folder for things that can be made or fetched again: `$WBKIT_CACHE/kind`, else the user's cache."""
+    named = os.environ.get("WBKIT_CACHE")
+    if not named:
+        import pooch
+
+        named = pooch.os_cache("wbkit")
+    return Path(named) / kind
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    Readers see the old file or the whole new one, never half of it. Missing parent folders are made.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror or error})", "Choose a writable place", file=path
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: str | Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        InputError: the file is missing, unreadable, or not JSON; the message says where it breaks off.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror or error})", "Check the path", file=path
+        ) from error
+    except ValueError as error:  # JSONDecodeError, or bytes that are no text
+        raise InputError(
+            f"is not valid JSON ({error})", "Fetch or write the file again; it may be cut off", file=path
+        ) from error
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write `content` as compact JSON, atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, separators=(",", ":")))
