@@ -132,7 +132,7 @@ class Detections:
 
 
 def load_annotations(source: str | Path | dict | Annotations, *, cache: bool = True) -> Annotations:
-    """Ground truth from a COCO-WholeBody v1.0 file, its parsed content, or columns (given back as they are).
+    """Ground truth from a COCO-WholeBody v1.0 file, its parsed content, or columns (given back).
 
     A file's columns are kept in the user's cache under the hash of its content, so the second load
     skips JSON. Persons without keypoints and crowds are kept: who uses what is decided downstream.
@@ -155,7 +155,7 @@ def load_annotations(source: str | Path | dict | Annotations, *, cache: bool = T
 
 
 def load_results(source: str | Path | Sequence[dict] | Results) -> Results:
-    """Predictions from a COCO-WholeBody results file, its parsed content, or columns (given back as they are).
+    """Predictions from a COCO-WholeBody results file, its parsed content, or columns (given back).
 
     Raises:
         InputError: not such a file; the message names the record and the field.

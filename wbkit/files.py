@@ -1,4 +1,4 @@
-"""Where files are found and how they are written: data and cache folders, JSON with clear errors, atomic writes."""
+"""Data and cache folders, JSON with clear errors, atomic writes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,389 @@
+"""Keypoints to heatmaps and back: Gaussian targets, argmax, quarter shift, DARK, UDP.
+
+Everything is batched torch on any device: no loop over keypoints or persons. Heatmaps are
+(B, K, H, W); positions are (x, y) in heatmap px, integer at pixel centres, unless a name says "input".
+
+DARK: Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose Estimation" (CVPR 2020).
+UDP: Huang et al., "The Devil is in the Details: Delving into Unbiased Data Processing" (CVPR 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Refine = Literal["none", "quarter", "dark"]
+
+_SMALLEST_FACTOR = 1e-18  # Gaussian tails below it become 0: denormal floats are slow, and add nothing
+_SMALLEST_VALUE = 1e-10  # DARK takes the logarithm of no less than this
+_UDP_RANGE = (1e-3, 50.0)  # ... and UDP of nothing outside this (both as the published decoders)
+
+# --- encoding ----------------------------------------------------------------------------------------
+
+
+def gaussian_1d(centers: Tensor, length: int, sigma: float) -> Tensor:
+    """exp(-(i - centre)^2 / (2 sigma^2)) for i = 0 ... length - 1: (...) -> (..., length)."""
+    grid = torch.arange(length, dtype=centers.dtype, device=centers.device)
+    values = (grid - centers[..., None]).square_().mul_(-0.5 / sigma**2).exp_()
+    return values.masked_fill_(values < _SMALLEST_FACTOR, 0)
+
+
+def gaussian_heatmaps(
+    centers: Tensor,
+    visible: Tensor,
+    heatmap_size: tuple[int, int],
+    sigma: float,
+    *,
+    rounded: bool = False,
+    windowed: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """One Gaussian of height 1 a keypoint: the training targets.
+
+    A 2-D Gaussian is the outer product of two 1-D ones, so a map costs H + W exponentials, not H * W.
+
+    Args:
+        centers: (B, K, 2) heatmap px.
+        visible: (B, K); below 0.5 the map stays empty.
+        heatmap_size: (W, H).
+        sigma: heatmap px.
+        rounded: put the Gaussian at the nearest pixel (the biased encoding of the original HRNet)
+            instead of the true sub-pixel place (DARK's unbiased one).
+        windowed: cut it off beyond 3 sigma of the nearest pixel, as the biased and UDP encodings do.
+
+    Returns:
+        heatmaps (B, K, H, W) float32 and weights (B, K) float32: `visible`, but 0 where the keypoint
+        is visible and lies so far outside that no pixel is within 3 sigma.
+    """
+    (width, height), radius = heatmap_size, 3 * sigma
+    nearest = (centers + 0.5).trunc()  # (B, K, 2)
+    center, edge = (nearest if rounded else centers), (nearest if rounded or windowed else centers)
+    size = torch.tensor([width, height], device=centers.device)
+    inside = ((edge - radius < size) & (edge + radius + 1 >= 0)).all(-1)  # (B, K)
+    drawn = inside & (visible >= 0.5)
+    factors = []
+    for axis, length in enumerate((width, height)):
+        values = gaussian_1d(center[..., axis], length, sigma)
+        if rounded or windowed:
+            grid = torch.arange(length, dtype=centers.dtype, device=centers.device)
+            values = values * ((grid - nearest[..., axis, None]).abs() <= radius)
+        factors.append(torch.where(drawn[..., None], values, 0).float())
+    gx, gy = factors  # (B, K, W), (B, K, H)
+    weights = torch.where(inside | (visible < 0.5), visible, 0).float()
+    return gy[..., :, None] * gx[..., None, :], weights
+
+
+# --- the maximum -------------------------------------------------------------------------------------
+
+
+def argmax2d(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest pixel of every map; the first in row order where several are equal.
+
+    Args:
+        heatmaps: (B, K, H, W).
+
+    Returns:
+        peaks (B, K, 2) int64, (x, y) heatmap px, (-1, -1) for a map without a positive value;
+        scores (B, K), the value there.
+    """
+    b, k, h, w = heatmaps.shape
+    flat = heatmaps.reshape(b * k, h * w)
+    scores, index = _max_by_blocks(flat) if (h * w) % _BLOCK == 0 and not flat.is_cuda else flat.max(-1)
+    peaks = torch.stack([index % w, index // w], -1)  # (B * K, 2)
+    peaks = torch.where(scores[:, None] > 0, peaks, -1)
+    return peaks.view(b, k, 2), scores.view(b, k)
+
+
+_BLOCK = 64
+
+
+def _max_by_blocks(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """`flat.max(-1)`, faster on a CPU: values first (vectorised), then the index in the winning block."""
+    blocks = flat.view(len(flat), -1, _BLOCK)  # (N, n, 64)
+    scores, block = blocks.amax(-1).max(-1)  # (N,): the first block that holds the maximum
+    winner = blocks[torch.arange(len(flat), device=flat.device), block]  # (N, 64)
+    return scores, block * _BLOCK + winner.argmax(-1)
+
+
+# --- the quarter shift -------------------------------------------------------------------------------
+
+
+def refine_quarter(heatmaps: Tensor, peaks: Tensor) -> Tensor:
+    """A quarter pixel from the peak towards its higher neighbour, along each axis.
+
+    The rule of thumb of Newell et al. (Stacked Hourglass, ECCV 2016) and HRNet. As in MMPose, the peak's
+    own coordinate must be at least 2 from the low border and 2 from the high one.
+
+    Args:
+        heatmaps: (B, K, H, W).
+        peaks: (B, K, 2) integer positions of `argmax2d`.
+
+    Returns:
+        (B, K, 2) float32 heatmap px.
+    """
+    b, k, h, w = heatmaps.shape
+    x, y = peaks.long().unbind(-1)
+    ok_x = (x > 1) & (x < w - 1) & (y > 0) & (y < h)
+    ok_y = (y > 1) & (y < h - 1) & (x > 0) & (x < w)
+    xs, ys = x.clamp(1, w - 2), y.clamp(1, h - 2)  # a legal look-up; the masks drop what was moved
+    row, column = y.clamp(0, h - 1), x.clamp(0, w - 1)
+    maps = heatmaps.reshape(b, k, h * w)
+    at = lambda yy, xx: maps.gather(-1, (yy * w + xx)[..., None])[..., 0]  # noqa: E731  (B, K)
+    dx = torch.where(ok_x, at(row, xs + 1) - at(row, xs - 1), 0)
+    dy = torch.where(ok_y, at(ys + 1, column) - at(ys - 1, column), 0)
+    return peaks + 0.25 * torch.stack([dx, dy], -1).float().sign()
+
+
+# --- DARK --------------------------------------------------------------------------------------------
+
+
+def gaussian_kernel(size: int) -> Tensor:
+    """1-D blur kernel (size,), summing to 1; sigma = 0.3 ((size - 1) / 2 - 1) + 0.8, OpenCV's rule.
+
+    11 gives sigma 2, 17 gives 2.9. (Below 11 OpenCV uses rounded tables instead of the formula.)
+
+    Raises:
+        ValueError: `size` is not odd and positive.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"blur kernel size is {size}, it must be odd and positive")
+    sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
+    distance = torch.arange(size) - size // 2
+    return torch.softmax(-0.5 * (distance / sigma) ** 2, dim=0)
+
+
+def blur(heatmaps: Tensor, kernel_size: int = 11) -> Tensor:
+    """Gaussian blur of whole maps, zero outside: (B, K, H, W) -> (B, K, H, W).
+
+    A banded matrix from each side, blurred = A_H @ map @ A_W^T. DARK itself needs only a 5x5 patch of
+    the result (`log_patches`); this is for looking at it, and for UDP.
+    """
+    h, w = heatmaps.shape[-2:]
+    return _band(h, kernel_size).to(heatmaps) @ heatmaps @ _band(w, kernel_size).to(heatmaps).T
+
+
+@lru_cache(maxsize=64)
+def _band(length: int, kernel_size: int) -> Tensor:
+    """Row i holds the kernel centred on i: (length, length)."""
+    kernel, radius = gaussian_kernel(kernel_size), kernel_size // 2
+    offset = torch.arange(length)[None, :] - torch.arange(length)[:, None] + radius
+    return torch.where((offset >= 0) & (offset < kernel_size), kernel[offset.clamp(0, kernel_size - 1)], 0)
+
+
+def modulate(heatmaps: Tensor, kernel_size: int = 11) -> Tensor:
+    """DARK's distribution modulation, equation 11: blur, then scale back to the old maximum.
+
+    Maps whose blurred maximum is 0 are left unscaled. (B, K, H, W) -> (B, K, H, W).
+    """
+    blurred = blur(heatmaps, kernel_size)
+    new_max = blurred.amax((-2, -1), keepdim=True)
+    return blurred * torch.where(new_max == 0, 1, heatmaps.amax((-2, -1), keepdim=True) / new_max)
+
+
+def log_patches(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tensor:
+    """Logarithm of the blurred map in the 5x5 pixels around each peak: (B, K, 5, 5).
+
+    All that DARK reads. Blurring only these pixels costs a hundredth of blurring the map, and scaling
+    to the old maximum (equation 11) only adds a constant to the logarithm: it is left out.
+
+    Args:
+        heatmaps: (B, K, H, W).
+        peaks: (B, K, 2) integers, at least 2 px from every border (others: what lies outside counts 0).
+        kernel_size: of the blur; odd.
+    """
+    b, k, h, w = heatmaps.shape
+    reach = 2 + kernel_size // 2
+    around = torch.arange(-reach, reach + 1, device=heatmaps.device)  # (n,)
+    x, y = peaks.reshape(-1, 2).long().unbind(-1)  # (B * K,)
+    columns, rows = x[:, None] + around, y[:, None] + around  # (B * K, n)
+    # Clamped indices and zeroed blur weights replace a zero-padded copy of the maps.
+    blur_x = _blur_rows(kernel_size).to(heatmaps) * ((columns >= 0) & (columns < w))[:, None]  # (B * K, 5, n)
+    blur_y = _blur_rows(kernel_size).to(heatmaps) * ((rows >= 0) & (rows < h))[:, None]
+    first = torch.arange(b * k, device=heatmaps.device)[:, None] * (h * w)
+    index = (first + rows.clamp(0, h - 1) * w)[:, :, None] + columns.clamp(0, w - 1)[:, None, :]
+    window = heatmaps.reshape(-1).take(index)  # (B * K, n, n)
+    blurred = blur_y @ window @ blur_x.transpose(1, 2)  # (B * K, 5, 5)
+    return blurred.clamp_min(_SMALLEST_VALUE).log().view(b, k, 5, 5)
+
+
+@lru_cache(maxsize=16)
+def _blur_rows(kernel_size: int) -> Tensor:
+    """The blur as a matrix from a window of 5 + 2r pixels to its middle 5: (5, 5 + 2r)."""
+    kernel = gaussian_kernel(kernel_size)
+    return torch.stack([F.pad(kernel, (i, 4 - i)) for i in range(5)])
+
+
+def log_derivatives(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """First and second central differences at the middle of 5x5 log patches, equations 5 to 7.
+
+    Args:
+        patches: (..., 5, 5), rows are y.
+
+    Returns:
+        gradient (..., 2), (d/dx, d/dy); hessian (..., 2, 2). Second derivatives are differences of
+        first ones, so they reach two pixels far, as in the published decoder.
+    """
+    p = patches
+    gx, gy = (p[..., 2, 3] - p[..., 2, 1]) / 2, (p[..., 3, 2] - p[..., 1, 2]) / 2
+    hxx = (p[..., 2, 4] - 2 * p[..., 2, 2] + p[..., 2, 0]) / 4
+    hyy = (p[..., 4, 2] - 2 * p[..., 2, 2] + p[..., 0, 2]) / 4
+    hxy = (p[..., 3, 3] - p[..., 1, 3] - p[..., 3, 1] + p[..., 1, 1]) / 4
+    return torch.stack([gx, gy], -1), torch.stack([hxx, hxy, hxy, hyy], -1).unflatten(-1, (2, 2))
+
+
+def taylor_step(gradient: Tensor, hessian: Tensor) -> Tensor:
+    """Newton's step -H^-1 g to the extremum of a quadratic, equation 9; 0 where H has no inverse.
+
+    On the logarithm of a Gaussian, which *is* a quadratic, one step is exact.
+    Args: (..., 2) and (..., 2, 2). Returns: (..., 2) heatmap px.
+    """
+    gx, gy = gradient.unbind(-1)
+    hxx, hxy, hyy = hessian[..., 0, 0], hessian[..., 0, 1], hessian[..., 1, 1]
+    det = hxx * hyy - hxy**2
+    inverse = torch.where(det == 0, 0, 1 / torch.where(det == 0, 1, det))
+    return torch.stack([hxy * gy - hyy * gx, hxy * gx - hxx * gy], -1) * inverse[..., None]
+
+
+def refine_dark(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tensor:
+    """DARK: peak + Taylor step on the log of the blurred map.
+
+    Args:
+        heatmaps: (B, K, H, W).
+        peaks: (B, K, 2) integer positions of `argmax2d`.
+        kernel_size: of the blur; 11 matches targets with sigma 2.
+
+    Returns:
+        (B, K, 2) float32 heatmap px; a peak closer than 2 px to the border stays where it is.
+    """
+    h, w = heatmaps.shape[-2:]
+    x, y = peaks.unbind(-1)
+    inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)  # (B, K)
+    step = taylor_step(*log_derivatives(log_patches(heatmaps, peaks, kernel_size)))
+    return peaks + torch.where(inside[..., None], step, 0).float()
+
+
+def refine_udp(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tensor:
+    """UDP's refinement: DARK's step with nearest-neighbour differences, defined up to the border.
+
+    The modulated map is clipped to [1e-3, 50] before the logarithm and continued by its edge values;
+    float32's epsilon on the Hessian's diagonal keeps it invertible. An empty map gives its peak, (-1, -1).
+
+    Args, returns: as `refine_dark`.
+    """
+    h, w = heatmaps.shape[2:]
+    logs = modulate(heatmaps, kernel_size).clamp(*_UDP_RANGE).log()
+    logs = F.pad(logs, (1, 1, 1, 1), mode="replicate").flatten(2)  # (B, K, (H + 2) * (W + 2))
+    x, y = peaks.long().clamp_min(-1).unbind(-1)
+    at = lambda dy, dx: logs.gather(  # noqa: E731  (B, K)
+        -1, ((y + 1 + dy).clamp(0, h + 1) * (w + 2) + (x + 1 + dx).clamp(0, w + 1))[..., None]
+    )[..., 0]
+    middle, left, right, above, below = at(0, 0), at(0, -1), at(0, 1), at(-1, 0), at(1, 0)
+    gradient = torch.stack([(right - left) / 2, (below - above) / 2], -1)
+    epsilon = torch.finfo(torch.float32).eps
+    hxx, hyy = right - 2 * middle + left + epsilon, below - 2 * middle + above + epsilon
+    hxy = (at(1, 1) - right - below + 2 * middle - left - above + at(-1, -1)) / 2
+    hessian = torch.stack([hxx, hxy, hxy, hyy], -1).unflatten(-1, (2, 2))
+    step = taylor_step(gradient, hessian)
+    return peaks + torch.where((peaks >= 0).all(-1, keepdim=True), step, 0).float()
+
+
+# --- codec -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HeatmapCodec:
+    """Keypoints in network-input px <-> heatmaps.
+
+    Args:
+        input_size: (W, H) of the network input, px.
+        heatmap_size: (W, H) of the heatmaps.
+        sigma: of the target Gaussian, heatmap px.
+        unbiased: Gaussian at the true sub-pixel place (DARK) or at the nearest pixel (original HRNet).
+        blur_kernel_size: of DARK's modulation; odd. 11 suits sigma 2 (and is what the published
+            sigma-3 configuration uses too).
+        udp: UDP's scale, input / (heatmap - 1) instead of input / heatmap (see `scale`), its targets and
+            its refinement.
+    """
+
+    input_size: tuple[int, int]
+    heatmap_size: tuple[int, int]
+    sigma: float = 2.0
+    unbiased: bool = True
+    blur_kernel_size: int = 11
+    udp: bool = False
+
+    def __post_init__(self):
+        if min(*self.input_size, *self.heatmap_size) < 2 or not self.sigma > 0:
+            raise ValueError(f"sizes must be at least 2 and sigma positive: {self}")
+        gaussian_kernel(self.blur_kernel_size)  # raises when it is not odd
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Input px per heatmap px, (x, y); 4 for the published systems.
+
+        UDP puts the region's edges at the centres of the outermost heatmap pixels: W / (w - 1). Its points
+        stay in the frame in which the region spans [0, W], that of `warp_matrix(..., udp=False)`, as
+        MMPose's decoder gives them; only the crop's *pixels* follow `warp_matrix(..., udp=True)`.
+        """
+        less = 1 if self.udp else 0
+        (w_in, h_in), (w, h) = self.input_size, self.heatmap_size
+        return w_in / (w - less), h_in / (h - less)
+
+    def encode(self, keypoints: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets for training.
+
+        Args:
+            keypoints: (B, K, 2) input px.
+            visible: (B, K); below 0.5 counts as not visible.
+
+        Returns:
+            heatmaps (B, K, H, W) float32; weights (B, K) float32 (see `gaussian_heatmaps`).
+
+        Raises:
+            ValueError: the shapes are not these.
+        """
+        if keypoints.ndim != 3 or keypoints.shape[-1] != 2 or visible.shape != keypoints.shape[:2]:
+            raise ValueError(
+                f"keypoints {tuple(keypoints.shape)} and visible {tuple(visible.shape)}: "
+                "expected (B, K, 2) and (B, K)"
+            )
+        keypoints = keypoints if keypoints.dtype == torch.float64 else keypoints.float()
+        centers = keypoints / torch.tensor(self.scale, dtype=keypoints.dtype, device=keypoints.device)
+        biased = not self.unbiased and not self.udp
+        return gaussian_heatmaps(
+            centers, visible, self.heatmap_size, self.sigma, rounded=biased, windowed=self.udp
+        )
+
+    def decode(self, heatmaps: Tensor, refine: Refine = "dark") -> tuple[Tensor, Tensor]:
+        """Keypoints from heatmaps.
+
+        Args:
+            heatmaps: (B, K, H, W), any float type.
+            refine: "none" (the highest pixel), "quarter", or "dark" (UDP's variant with `udp=True`).
+
+        Returns:
+            keypoints (B, K, 2) float32 input px; scores (B, K) float32, the maps' maxima. A map without
+            a positive value gives heatmap position (-1, -1), scaled, and its maximum as score.
+
+        Raises:
+            ValueError: the shape is not this codec's, or `refine` is unknown.
+        """
+        if heatmaps.ndim != 4 or tuple(heatmaps.shape[2:]) != self.heatmap_size[::-1]:
+            w, h = self.heatmap_size
+            raise ValueError(f"heatmaps have shape {tuple(heatmaps.shape)}, expected (B, K, {h}, {w})")
+        heatmaps = heatmaps.float()
+        peaks, scores = argmax2d(heatmaps)
+        if refine == "none":
+            refined = peaks.float()
+        elif refine == "quarter":
+            refined = refine_quarter(heatmaps, peaks)
+        elif refine == "dark":
+            step = refine_udp if self.udp else refine_dark
+            refined = step(heatmaps, peaks, self.blur_kernel_size)
+        else:
+            raise ValueError(f'refine is {refine!r}, expected "none", "quarter" or "dark"')
+        return refined * torch.tensor(self.scale, device=heatmaps.device), scores
