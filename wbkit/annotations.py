@@ -346,7 +346,8 @@ class _Table:
         """A field that every record must have, finite: (N,) or (N, length) float64."""
         shape = () if length is None else (length,)
         values = self.column(field, lambda r: r[field], np.float64, shape)
-        self.reject(~np.isfinite(values.reshape(len(values), -1)).all(1), field, "is not finite (NaN or inf)")
+        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))  # (N,); also of no records
+        self.reject(~finite, field, "is not finite (NaN or inf)")
         return values
 
     def integers(self, field: str) -> np.ndarray:

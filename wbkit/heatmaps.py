@@ -180,15 +180,22 @@ def modulate(heatmaps: Tensor, kernel_size: int = 11) -> Tensor:
     Maps whose blurred maximum is 0 are left unscaled. (B, K, H, W) -> (B, K, H, W).
     """
     blurred = blur(heatmaps, kernel_size)
+    return blurred * _modulation_factor(heatmaps, blurred)
+
+
+def _modulation_factor(heatmaps: Tensor, blurred: Tensor) -> Tensor:
+    """Old maximum over new, 1 where the new one is 0: (..., H, W), (..., H, W) -> (..., 1, 1)."""
     new_max = blurred.amax((-2, -1), keepdim=True)
-    return blurred * torch.where(new_max == 0, 1, heatmaps.amax((-2, -1), keepdim=True) / new_max)
+    return torch.where(new_max == 0, 1, heatmaps.amax((-2, -1), keepdim=True) / new_max)
 
 
 def log_patches(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tensor:
     """Logarithm of the blurred map in the 5x5 pixels around each peak: (B, K, 5, 5).
 
-    All that DARK reads. Blurring only these pixels costs a hundredth of blurring the map, and scaling
-    to the old maximum (equation 11) only adds a constant to the logarithm: it is left out.
+    All that DARK reads. Blurring only these pixels costs a hundredth of blurring the map. Scaling to the
+    old maximum (equation 11) only adds a constant to the logarithm, which no derivative sees: it is left
+    out, except for the rare maps with values next to the peak too small (or negative) to take the
+    logarithm of, where the published decoder's floor of 1e-10 holds after scaling.
 
     Args:
         heatmaps: (B, K, H, W).
@@ -207,6 +214,10 @@ def log_patches(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tenso
     index = (first + rows.clamp(0, h - 1) * w)[:, :, None] + columns.clamp(0, w - 1)[:, None, :]
     window = heatmaps.reshape(-1).take(index)  # (B * K, n, n)
     blurred = blur_y @ window @ blur_x.transpose(1, 2)  # (B * K, 5, 5)
+    floored = (blurred < _SMALLEST_VALUE).flatten(1).any(1).nonzero()[:, 0]
+    if len(floored):
+        maps = heatmaps.reshape(b * k, h, w)[floored]
+        blurred[floored] *= _modulation_factor(maps, blur(maps, kernel_size))
     return blurred.clamp_min(_SMALLEST_VALUE).log().view(b, k, 5, 5)
 
 

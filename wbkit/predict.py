@@ -1,0 +1,257 @@
+"""Pictures and person boxes -> 133 keypoints a person, in image px.
+
+crop -> normalise -> network (twice: plain and mirrored) -> decode -> back through the crop's affine map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from wbkit.annotations import Results, body_extent_areas
+from wbkit.data import Persons, WholeBodyDataset, make_loader
+from wbkit.errors import InputError
+from wbkit.evaluate import rescore
+from wbkit.geometry import box_to_center_scale, crop_image, fix_aspect, invert_warp, warp_matrix, warp_points
+from wbkit.heatmaps import HeatmapCodec
+from wbkit.keypoints import FLIP_INDICES
+from wbkit.recipes import RECIPES, Recipe
+
+MEAN_RGB = (123.675, 116.28, 103.53)
+STD_RGB = (58.395, 57.12, 57.375)
+"""ImageNet's, per channel, for pixels 0 ... 255: what every published HRNet was trained with."""
+
+
+def normalize(crops: Tensor) -> Tensor:
+    """RGB crops (B, H, W, 3) uint8 -> network input (B, 3, H, W) float32, on the crops' device."""
+    mean, std = (torch.tensor(values, device=crops.device) for values in (MEAN_RGB, STD_RGB))
+    return ((crops - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def mirror_heatmaps(heatmaps: Tensor, shift: bool = True) -> Tensor:
+    """Heatmaps of mirrored crops, turned back: columns reversed, left and right keypoints exchanged.
+
+    Args:
+        heatmaps: (B, K, H, W); K may be 17, 23 or 133, whose mirror pairs are closed sets.
+        shift: also move by one pixel to the right. With stride s, column i of the map stands for input
+            column s * i, and mirroring the input sends that to s * (W - i) - 1: nearest to column
+            W - i, one to the right of where reversing the map puts it.
+    """
+    swapped = heatmaps.flip(-1)[:, FLIP_INDICES[: heatmaps.shape[1]]]
+    if shift:
+        swapped[..., 1:] = swapped[..., :-1].clone()
+    return swapped
+
+
+class Predictor:
+    """A network with its recipe, ready for pictures.
+
+    Args:
+        model: `PoseNet`, or any module that maps (B, 3, H, W) to heatmaps of the recipe's size.
+            It is moved to `device`.
+        recipe: a `Recipe` or its name.
+        flip_test: average with the mirrored crop; None: as the recipe says.
+        device: where to run; None: a GPU if there is one.
+        dtype: `torch.float32`, or `torch.bfloat16` for autocast: faster on GPUs and on CPUs with AMX,
+            at a few hundredths of a pixel.
+        batch_size: crops a forward pass.
+        refine: "none", "quarter" or "dark"; None: as the recipe says.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe | str,
+        flip_test: bool | None = True,
+        *,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        batch_size: int = 32,
+        refine: str | None = None,
+    ):
+        self.recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device)
+        self.flip_test = self.recipe.flip_test if flip_test is None else flip_test
+        self.dtype, self.batch_size = dtype, batch_size
+        self.refine = refine or self.recipe.refine
+        self.codec = HeatmapCodec(**self.recipe.codec_settings())
+
+    def __call__(self, image_rgb: np.ndarray, boxes_xywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints of the persons in one picture.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+            boxes_xywh: (N, 4) image px, one a person.
+
+        Returns:
+            keypoints (N, 133, 2) float32 image px; scores (N, 133) float32, the heatmaps' maxima.
+
+        Raises:
+            InputError: the picture is no (H, W, 3) uint8 array; a box is empty, not finite, or outside.
+        """
+        return next(self.many([(image_rgb, boxes_xywh)]))
+
+    def many(
+        self, pictures: Iterable[tuple[np.ndarray, np.ndarray]]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As calling the predictor on each (image, boxes), but batches run across pictures.
+
+        Pictures are taken one by one, as needed to fill a batch, and answers come in their order.
+        """
+        waiting, done = [], []  # persons of each picture begun; finished (keypoints, scores) of persons
+        crops, matrices = [], []
+        for image, boxes in pictures:
+            new_crops, new_matrices = self.cut(image, boxes)
+            waiting.append(len(new_crops))
+            crops.extend(new_crops)
+            matrices.extend(new_matrices)
+            while len(crops) >= self.batch_size:
+                done.extend(self._run(crops[: self.batch_size], matrices[: self.batch_size]))
+                del crops[: self.batch_size], matrices[: self.batch_size]
+            while waiting and len(done) >= waiting[0]:
+                yield self._take(done, waiting.pop(0))
+        done.extend(self._run(crops, matrices))
+        for count in waiting:
+            yield self._take(done, count)
+
+    def cut(self, image_rgb: np.ndarray, boxes_xywh: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Crops (H, W, 3) uint8 and image -> crop matrices (2, 3), one a box."""
+        boxes = _checked_boxes(image_rgb, boxes_xywh)
+        size = self.recipe.input_size
+        center, scale = box_to_center_scale(boxes, self.recipe.padding)
+        scale = fix_aspect(scale, size)
+        matrices = [warp_matrix(c, s, 0.0, size) for c, s in zip(center, scale, strict=True)]
+        pixels = matrices
+        if self.recipe.udp:
+            pixels = [warp_matrix(c, s, 0.0, size, udp=True) for c, s in zip(center, scale, strict=True)]
+        return [crop_image(image_rgb, m, size) for m in pixels], matrices
+
+    @torch.inference_mode()
+    def heatmaps(self, crops: Tensor) -> Tensor:
+        """RGB crops (B, H, W, 3) uint8 -> heatmaps (B, K, H/4, W/4) float32, flip-averaged if asked for."""
+        self.model.eval()
+        images = normalize(crops.to(self.device, non_blocking=True))  # (B, 3, H, W)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            plain = self.model(images)
+            if not self.flip_test:
+                return plain.float()
+            mirrored = self.model(images.flip(-1))
+        return (plain.float() + mirror_heatmaps(mirrored.float(), self.recipe.shift_flipped)) * 0.5
+
+    def predict_crops(self, crops: Tensor, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops (B, H, W, 3) uint8 and their matrices (B, 2, 3) -> image-px keypoints (B, K, 2), scores (B, K).
+
+        Raises:
+            InputError: the network's output is not finite.
+        """
+        keypoints, scores = self.codec.decode(self.heatmaps(crops), self.refine)
+        if not torch.isfinite(scores).all():
+            raise InputError("the network's heatmaps hold NaN or inf", "Check the checkpoint, or use float32")
+        to_image = np.stack([invert_warp(m) for m in matrices])[:, None]  # (B, 1, 2, 3)
+        points = warp_points(keypoints.cpu().numpy(), to_image)  # (B, K, 2)
+        return points.astype(np.float32), scores.cpu().numpy()
+
+    def _run(self, crops: list, matrices: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One (keypoints, scores) a crop."""
+        if not crops:
+            return iter(())
+        return zip(*self.predict_crops(torch.from_numpy(np.stack(crops)), np.stack(matrices)), strict=True)
+
+    def _take(self, done: list, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The first `count` finished persons as arrays."""
+        taken = [done.pop(0) for _ in range(count)]
+        k = self.recipe.num_keypoints
+        keypoints = np.stack([p for p, _ in taken]) if taken else np.zeros((0, k, 2), np.float32)
+        scores = np.stack([s for _, s in taken]) if taken else np.zeros((0, k), np.float32)
+        return keypoints, scores
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        InputError: there is none; the message lists all.
+    """
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}", f"Choose one of: {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def _checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
+    """(N, 4) float64, or an InputError that names the box."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"the image is {what}", "Give RGB pixels as a uint8 array (H, W, 3)")
+    boxes = np.asarray(boxes_xywh, dtype=np.float64)
+    boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(f"boxes have shape {boxes.shape}", "Give (N, 4): x, y, width, height in image px")
+    height, width = image.shape[:2]
+    outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, :2] + boxes[:, 2:] <= 0).any(1)
+    problems = {
+        "is not finite": ~np.isfinite(boxes).all(1),
+        "is empty (width or height is not positive)": ~(boxes[:, 2:] > 0).all(1),
+        f"lies outside the {width} x {height} picture": outside,
+    }
+    for problem, bad in problems.items():
+        if bad.any():
+            index = int(np.argmax(bad))
+            raise InputError(
+                f"{boxes[index].tolist()} {problem}",
+                "Boxes are x, y, width, height in image px",
+                record=f"box {index}",
+            )
+    return boxes
+
+
+def predict_persons(
+    predictor: Predictor, persons: Persons, image_folder: str | Path, *, workers: int = 2, progress: bool = True
+) -> tuple[Results, list[str]]:
+    """Predict many boxes in many pictures, read and cut by worker processes.
+
+    Args:
+        persons: boxes to look into (`wbkit.data.persons_from_...`).
+        image_folder: where their pictures lie.
+        workers: processes that read pictures.
+        progress: show a bar with persons a second.
+
+    Returns:
+        Results with scores rescored as the recipe says (not yet suppressed), boxes and box scores;
+        and one message for every person that is missing because its picture could not be read.
+    """
+    dataset = WholeBodyDataset(persons, image_folder, predictor.recipe, keep_failures=True)
+    keypoints = np.zeros((len(persons), predictor.recipe.num_keypoints, 3))
+    failures: dict[int, str] = {}
+    with tqdm(total=len(persons), desc="predict", unit="person", disable=not progress) as bar:
+        for batch in make_loader(dataset, predictor.batch_size, workers=workers):
+            failures.update(batch["failures"])
+            if "crop" in batch:
+                xy, scores = predictor.predict_crops(batch["crop"], batch["matrix"].numpy())
+                keypoints[batch["person"].numpy()] = np.concatenate([xy, scores[..., None]], -1)
+            bar.update(len(batch["failures"]) + len(batch.get("person", ())))
+    good = np.array([i not in failures for i in range(len(persons))], dtype=bool)
+    kept = persons.select(good)
+    results = results_from_predictions(kept, keypoints[good], predictor.recipe)
+    return results, [f"person {persons.ids[i]}: {message}" for i, message in sorted(failures.items())]
+
+
+def results_from_predictions(persons: Persons, keypoints: np.ndarray, recipe: Recipe) -> Results:
+    """Predicted keypoints (N, 133, 3) of `persons` as rescored `Results`."""
+    raw = Results(
+        source="predictions",
+        image_ids=persons.image_ids,
+        keypoints=keypoints,
+        scores=persons.box_scores,
+        areas=body_extent_areas(keypoints),
+        part_scores=np.repeat(persons.box_scores[:, None], 5, axis=1),
+        boxes_xywh=persons.boxes_xywh,
+        box_scores=persons.box_scores,
+        ids=persons.ids,
+    )
+    return rescore(raw, recipe.keypoint_threshold)
