@@ -12,20 +12,10 @@ import pytest
 
 from wbkit.annotations import KEYPOINT_FIELDS, load_annotations, load_results
 from wbkit.errors import InputError
-from wbkit.evaluate import (
-    STATISTICS,
-    keypoint_errors,
-    match,
-    oks,
-    oks_nms,
-    per_part_table,
-    precision_recall,
-    reference_table,
-    rescore,
-    rescore_and_nms,
-    soft_oks_nms,
-)
+from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
+from wbkit.matching import match, oks
+from wbkit.nms import oks_nms, rescore, rescore_and_nms, soft_oks_nms
 from wbkit.reference import import_xtcocotools
 
 needs_reference = pytest.mark.skipif(
@@ -197,7 +187,7 @@ def test_work_in_chunks_changes_nothing(monkeypatch):
     tables, kept = [per_part_table(*case) for case in cases], oks_nms(points, scores, areas)
     monkeypatch.setattr("wbkit.matching._CHUNK_PICTURES", 2)
     monkeypatch.setattr("wbkit.matching._CHUNK_POINTS", 150)
-    monkeypatch.setattr("wbkit.evaluate._SUSPECT_POINTS", 2000)
+    monkeypatch.setattr("wbkit.nms._SUSPECT_POINTS", 2000)
     assert max(len(truth["images"]) for truth, _ in cases) > 4
     assert all(per_part_table(*case).equals(table) for case, table in zip(cases, tables, strict=True))
     assert oks_nms(points, scores, areas).tolist() == kept.tolist()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from wbkit.annotations import KEYPOINT_FIELDS, load_results
-from wbkit.evaluate import STATISTICS, per_part_table, rescore_and_nms
+from wbkit.evaluate import STATISTICS, per_part_table
 from wbkit.keypoints import PARTS
+from wbkit.nms import rescore_and_nms
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 SETS = [

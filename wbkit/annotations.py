@@ -74,9 +74,15 @@ class Annotations:
 
     def select(self, persons: np.ndarray) -> Annotations:
         """The same pictures with only the given persons (indices or mask)."""
-        columns = ("ids", "person_image_ids", "keypoints", "boxes_xywh", "areas", "crowd")
+        columns: tuple[str, ...] = ("ids", "person_image_ids", "keypoints", "boxes_xywh", "areas", "crowd")
         columns += ("num_keypoints", "valid", "part_boxes_xywh")
         return replace(self, **{name: getattr(self, name)[persons] for name in columns})
+
+    def select_images(self, image_ids: np.ndarray) -> Annotations:
+        """Only the given pictures and everybody in them."""
+        kept = np.isin(self.image_ids, image_ids)
+        columns = {k: getattr(self, k)[kept] for k in ("image_ids", "file_names", "image_sizes_wh")}
+        return replace(self.select(np.isin(self.person_image_ids, image_ids)), **columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,7 +364,12 @@ class _Table:
     def optional(
         self, field: str, default: Callable[[dict], Any], dtype: type, shape: tuple = ()
     ) -> np.ndarray:
-        return self.column(field, lambda r: r[field] if field in r else default(r), dtype, shape)
+        """A field that a record may leave out; what is given must be finite."""
+        values = self.column(field, lambda r: r[field] if field in r else default(r), dtype, shape)
+        given = np.array([field in r for r in self.records], dtype=bool)
+        finite = np.isfinite(values).reshape(len(given), math.prod(shape)).all(1)
+        self.reject(given & ~finite, field, "is not finite (NaN or inf)")
+        return values
 
     def unique_ids(self) -> np.ndarray:
         ids = self.integers("id")
@@ -432,9 +443,17 @@ def results_to_json(results: Results) -> list[dict]:
     """Columns -> the list of a results file; fields that were not given are left out."""
     boxes = None if np.isnan(results.boxes_xywh).any() else results.boxes_xywh
     box_scores = None if np.isnan(results.box_scores).any() else results.box_scores
-    return results_from_arrays(
+    records = results_from_arrays(
         results.keypoints, boxes, results.image_ids, results.scores, box_scores=box_scores
     )
+    columns = {f"{part}_score": results.part_scores[:, i] for i, part in enumerate(SCORED_PARTS)}
+    columns = {name: values for name, values in columns.items() if (values != results.scores).any()}
+    if (results.ids >= 0).all():
+        columns["id"] = results.ids
+    for name, values in columns.items():
+        for record, value in zip(records, values.tolist(), strict=True):
+            record[name] = value
+    return records
 
 
 def save_results(path: str | Path, results: Results) -> None:

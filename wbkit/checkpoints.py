@@ -21,15 +21,12 @@ from wbkit.download import fetch, is_url, verify_file
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
 from wbkit.hrnet import PoseNet
+from wbkit.recipes import RECIPES
 from wbkit.weight_files import existing_file, few, find_weights, read_content
 from wbkit.weight_files import read_metadata as read_metadata  # offered from here
 
-_OPENMMLAB = "https://download.openmmlab.com/mmpose/top_down/hrnet/"
-OFFICIAL_CHECKPOINTS = {
-    "w32_dark_256x192": _OPENMMLAB + "hrnet_w32_coco_wholebody_256x192_dark-469327ef_20200922.pth",
-    "w48_dark_plus_384x288": _OPENMMLAB + "hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth",
-}
-"""The two published whole-body systems, by recipe; addresses from MMPose's model zoo."""
+OFFICIAL_CHECKPOINTS = {r.name: r.checkpoint_url for r in RECIPES.values() if r.checkpoint_url}
+"""The two published whole-body systems, by the name of their recipe."""
 
 HEADS = ("load", "fresh", "carry_body")
 HEAD_WEIGHT, HEAD_BIAS = "head.final_layer.weight", "head.final_layer.bias"

@@ -16,10 +16,10 @@ from tqdm import tqdm
 from wbkit.annotations import Results, body_extent_areas
 from wbkit.data import Persons, WholeBodyDataset, make_loader
 from wbkit.errors import InputError
-from wbkit.evaluate import rescore
 from wbkit.geometry import box_to_center_scale, crop_image, fix_aspect, invert_warp, warp_matrix, warp_points
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.keypoints import FLIP_INDICES
+from wbkit.nms import rescore
 from wbkit.recipes import RECIPES, Recipe
 
 MEAN_RGB = (123.675, 116.28, 103.53)
@@ -122,7 +122,7 @@ class Predictor:
 
     def cut(self, image_rgb: np.ndarray, boxes_xywh: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Crops (H, W, 3) uint8 and image -> crop matrices (2, 3), one a box."""
-        boxes = _checked_boxes(image_rgb, boxes_xywh)
+        boxes = checked_boxes(image_rgb, boxes_xywh)
         size = self.recipe.input_size
         center, scale = box_to_center_scale(boxes, self.recipe.padding)
         scale = fix_aspect(scale, size)
@@ -145,7 +145,7 @@ class Predictor:
         return (plain.float() + mirror_heatmaps(mirrored.float(), self.recipe.shift_flipped)) * 0.5
 
     def predict_crops(self, crops: Tensor, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops (B, H, W, 3) uint8 and their matrices (B, 2, 3) -> image-px keypoints (B, K, 2), scores (B, K).
+        """Crops (B, H, W, 3) uint8, matrices (B, 2, 3) -> image-px keypoints (B, K, 2), scores (B, K).
 
         Raises:
             InputError: the network's output is not finite.
@@ -183,7 +183,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def _checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
+def checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
     """(N, 4) float64, or an InputError that names the box."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
@@ -211,7 +211,12 @@ def _checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
 
 
 def predict_persons(
-    predictor: Predictor, persons: Persons, image_folder: str | Path, *, workers: int = 2, progress: bool = True
+    predictor: Predictor,
+    persons: Persons,
+    image_folder: str | Path,
+    *,
+    workers: int = 2,
+    progress: bool = True,
 ) -> tuple[Results, list[str]]:
     """Predict many boxes in many pictures, read and cut by worker processes.
 

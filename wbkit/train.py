@@ -34,7 +34,7 @@ def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 
 
 def batch_loss(model: nn.Module, codec: HeatmapCodec, batch: dict, device: torch.device) -> Tensor:
-    """Forward pass and loss of one `collate`d batch: normalising and target making happen here, on `device`."""
+    """Loss of one `collate`d batch; normalising and target making happen here, on `device`."""
     images = normalize(batch["crop"].to(device, non_blocking=True))  # (B, 3, H, W)
     target, weights = codec.encode(batch["keypoints"].to(device), batch["visible"].to(device))
     return heatmap_loss(model(images), target, weights)

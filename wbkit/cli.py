@@ -1,0 +1,222 @@
+"""The `wbkit` command: `wbkit COMMAND --help` explains each with examples."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wbkit import __version__
+from wbkit.errors import InputError
+
+EPILOGS = {
+    "demo": """examples:
+  wbkit demo                                   the embedded people, or data/coco if you have it
+  wbkit demo --data data/coco --out outputs/x  your COCO-WholeBody folder
+
+Fits a narrow network to a dozen people if no trained model is there, predicts them with DARK and flip
+test, prints AP by part and the ten worst keypoints, and draws poses, heatmaps and precision-recall.""",
+    "predict": """examples:
+  wbkit predict photo.jpg --checkpoint w32_dark_256x192          fetches the published weights once
+  wbkit predict a.jpg b.jpg --boxes boxes.json --checkpoint my.safetensors --recipe tiny
+  torchrun --nproc-per-node 2 --no-python wbkit predict *.jpg --checkpoint ...   each process takes a share
+
+boxes.json: {"photo.jpg": [[x, y, width, height], ...]} (a fifth number is the box's score), or a COCO
+detection file whose image_id is the number in the picture's name. Without boxes people are looked for.""",
+    "evaluate": """examples:
+  wbkit evaluate --annotations coco_wholebody_val_v1.0.json --results results.json
+  wbkit evaluate --annotations A.json --results R.json --rescore --reference
+  wbkit evaluate --recipe w32_dark_256x192 --checkpoint w32_dark_256x192 --data data/coco --boxes detections
+
+The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
+runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
+    "download": """examples:
+  wbkit download coco-val
+  wbkit download checkpoint w32_dark_256x192
+
+Interrupted downloads go on where they stopped; hashes are verified. What has no stable public address is
+named with the page to get it from.""",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser(
+        prog="wbkit", description="Whole-body human pose estimation: HRNet, DARK, COCO-WholeBody."
+    )
+    parser.add_argument("--version", action="version", version=f"wbkit {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _demo_options(_command(commands, "demo", "model, predictions, AP by part, pictures: a minute or two"))
+    _predict_options(_command(commands, "predict", "133 keypoints for every person in your pictures"))
+    _evaluate_options(_command(commands, "evaluate", "AP and AR by part, of a results file or a checkpoint"))
+    _download_options(_command(commands, "download", "fetch COCO's pictures or published checkpoints"))
+    return parser
+
+
+def _command(commands, name: str, summary: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=EPILOGS[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="COCO-WholeBody folder (default: data/coco, else the embedded set)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("outputs/demo"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.set_defaults(run=run_demo)
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe",
+        metavar="R",
+        help="w32_dark_256x192, w48_dark_plus_384x288, tiny; default: as the checkpoint says",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="F",
+        help="weights: file, address, or the name of published ones (default: the model in data/models)",
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    parser.add_argument(
+        "--bf16",
+        action="store_true",
+        help="bfloat16: faster on GPUs and CPUs with AMX, hundredths of a pixel off",
+    )
+    parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirrored picture")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, metavar="N", help="crops a forward pass (default: %(default)s)"
+    )
+
+
+def _predict_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument("--boxes", type=Path, metavar="FILE", help="person boxes, see below")
+    parser.add_argument(
+        "--detector",
+        default="auto",
+        help="without --boxes: auto, fasterrcnn, hog or whole (default: %(default)s)",
+    )
+    _model_options(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("outputs/predict/results.json"),
+        metavar="FILE",
+        help="results file; drawings go beside it (default: %(default)s)",
+    )
+    parser.set_defaults(run=run_predict)
+
+
+def _evaluate_options(parser: argparse.ArgumentParser) -> None:
+    files = parser.add_argument_group("a results file of any model")
+    files.add_argument("--annotations", type=Path, metavar="A.json", help="COCO-WholeBody annotations")
+    files.add_argument("--results", type=Path, metavar="R.json", help="COCO-WholeBody results")
+    files.add_argument(
+        "--rescore",
+        action="store_true",
+        help="first rescore (box score x mean keypoint score) and suppress duplicates, as MMPose",
+    )
+    files.add_argument(
+        "--reference", action="store_true", help="also run xtcocotools, and print the largest difference"
+    )
+    pipeline = parser.add_argument_group("a checkpoint, on a COCO-WholeBody folder")
+    pipeline.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with annotations/, val2017/, person_detection_results/",
+    )
+    pipeline.add_argument(
+        "--boxes", choices=("gt", "detections"), default="gt", help="whose boxes (default: %(default)s)"
+    )
+    pipeline.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        metavar="N",
+        help="processes that read pictures (default: %(default)s)",
+    )
+    _model_options(pipeline)
+    parser.add_argument("--out", type=Path, metavar="table.csv", help="also write the table")
+    parser.set_defaults(run=run_evaluate)
+
+
+def _download_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("coco-val", "checkpoint"))
+    parser.add_argument("name", nargs="?", help="which checkpoint: a recipe's name or an address")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where COCO goes (default: data/coco)")
+    parser.set_defaults(run=run_download)
+
+
+# Commands import what they need when they run: `wbkit evaluate --results` never waits for torch.
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    from wbkit.commands.demo import run_demo
+
+    run_demo(options.data, options.out)
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    from wbkit.commands.predict import predict_files
+
+    predict_files(options)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    from wbkit.commands.evaluate import evaluate_checkpoint, evaluate_results
+
+    if options.results or options.annotations:
+        if not (options.results and options.annotations):
+            raise InputError("--annotations and --results go together", "Give both")
+        evaluate_results(options)
+    elif options.data:
+        evaluate_checkpoint(options)
+    else:
+        raise InputError(
+            "there is nothing to evaluate",
+            "Give --annotations and --results, or --data with --checkpoint (wbkit evaluate --help)",
+        )
+
+
+def run_download(options: argparse.Namespace) -> None:
+    from wbkit.commands.download import download_checkpoint, download_coco_val
+
+    if options.what == "coco-val":
+        download_coco_val(options.data)
+    else:
+        download_checkpoint(options.name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0, or 2 for input that cannot be used."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"wbkit {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What each `wbkit` command does; its options are in `wbkit.cli`."""

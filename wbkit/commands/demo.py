@@ -1,0 +1,174 @@
+"""The main job in one go: a model, predictions with DARK and flip test, the per-part table, pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+
+from wbkit.annotations import Annotations, Results, load_annotations, save_results
+from wbkit.commands.models import load_predictor, shipped_model
+from wbkit.data import (
+    CocoFolder,
+    Persons,
+    WholeBodyDataset,
+    find_coco_folder,
+    persons_from_annotations,
+    read_image,
+)
+from wbkit.errors import InputError
+from wbkit.evaluate import keypoint_errors, per_part_table
+from wbkit.files import atomic_write, data_folder
+from wbkit.hrnet import PoseNet
+from wbkit.keypoints import PARTS
+from wbkit.matching import match
+from wbkit.nms import rescore_and_nms
+from wbkit.predict import Predictor, predict_persons
+from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
+from wbkit.train import fit
+
+MAX_PERSONS = 12  # fitted and shown; the demo is a minute's work, not a benchmark
+DEMO_FIT = replace(
+    RECIPES["tiny"],
+    sigma=2.0,
+    schedule=Schedule(batch_size=6, learning_rate=3e-3, warmup_steps=20, milestones=()),
+    augmentation=Augmentation(
+        half_body_probability=0, shift_probability=0, scale=(1.0, 1.0), rotation_probability=0
+    ),
+)
+"""How the demo fits a handful of people: mirrored pictures are the only augmentation."""
+
+
+def run_demo(data: Path | None, out: Path, *, steps: int = 180, seed: int = 0) -> pd.DataFrame:
+    """Model, predictions, table, worst keypoints and pictures, written to `out`; returns the table.
+
+    Args:
+        data: a COCO-WholeBody folder; None: `data/coco`, else the embedded set.
+        out: folder for results.json, table.csv and the pictures; made if missing.
+        steps: updates of the fit, where there is no trained model.
+        seed: of the fit.
+
+    Raises:
+        InputError: there is no such data, or it cannot be used.
+    """
+    matplotlib.use("Agg")
+    torch.manual_seed(seed)
+    folder = find_demo_data(data)
+    everyone = load_annotations(folder.annotations)
+    persons = persons_from_annotations(everyone)
+    if not len(persons):
+        raise InputError(
+            "has nobody with labelled body keypoints", "Give other data", file=folder.annotations
+        )
+    persons = persons.select(np.isin(persons.image_ids, _first_images(persons)))
+    annotations = everyone.select_images(persons.image_ids)
+    print(f"{len(persons)} people in {len(annotations.image_ids)} pictures of {folder.annotations}")
+    predictor = demo_predictor(persons, folder, steps, seed)
+    raw, failures = predict_persons(predictor, persons, folder.images, workers=0)
+    if failures:
+        raise InputError(
+            f"{len(failures)} people were not predicted: {failures[0]}", "Fetch the pictures again"
+        )
+    results = rescore_and_nms(raw, input_size=predictor.recipe.input_size)
+    table = per_part_table(annotations, results)
+    report(table, keypoint_errors(annotations, results))
+    save_results(out / "results.json", raw)
+    with atomic_write(out / "table.csv") as temporary:
+        table.to_csv(temporary)
+    draw(out, annotations, results, persons, predictor, folder.images)
+    print(f"\nWritten to {out}: results.json, table.csv, poses.png, heatmaps.png, precision_recall.png")
+    return table
+
+
+def find_demo_data(data: Path | None) -> CocoFolder:
+    """The val files of `data`, else of data/coco, else of the embedded data/wholebody-mini."""
+    if data is not None:
+        return find_coco_folder(data)
+    tried = [data_folder() / name for name in ("coco", "wholebody-mini")]
+    for folder in tried:
+        if (folder / "annotations").is_dir():
+            return find_coco_folder(folder)
+    raise InputError(
+        f"there is no data: neither {tried[0]} nor {tried[1]} has annotations",
+        "Give a COCO-WholeBody folder with --data DIR (wbkit download coco-val says how to get one)",
+    )
+
+
+def demo_predictor(persons: Persons, folder: CocoFolder, steps: int, seed: int) -> Predictor:
+    """The shipped model where there is one, else a narrow HRNet fitted to these people for about a minute."""
+    if shipped_model():
+        return load_predictor(None)
+    recipe = fitted_recipe(steps)
+    print(
+        f"No trained model in {data_folder() / 'models'}: fitting HRNet-W{recipe.width} at "
+        f"{recipe.input_size[0]}x{recipe.input_size[1]} to these people. The numbers below say that the "
+        "pipeline works, not that the model has learnt people."
+    )
+    model = PoseNet(recipe.width).to(memory_format=torch.channels_last)
+    dataset = WholeBodyDataset(persons, folder.images, recipe, recipe.augmentation, seed=seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    fit(model, recipe, dataset, steps=steps, device=device)
+    return Predictor(model, recipe, device=device)
+
+
+def fitted_recipe(steps: int) -> Recipe:
+    """`DEMO_FIT` with its learning rate falling at 60 % and 85 % of the updates."""
+    return DEMO_FIT
+
+
+def _first_images(persons: Persons) -> np.ndarray:
+    """The first pictures, in the file's order, that together hold at most `MAX_PERSONS` people."""
+    image_ids, first, count = np.unique(persons.image_ids, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    fits = np.cumsum(count[order]) <= MAX_PERSONS
+    fits[0] = True
+    return image_ids[order][fits]
+
+
+def report(table: pd.DataFrame, errors: pd.DataFrame) -> None:
+    """Print the per-part table and the ten worst keypoints."""
+    print("\nAP and AR by part (COCO-WholeBody evaluation; nan: nobody has labels there)")
+    print(table.to_string(float_format="{:.3f}".format))
+    worst = errors.dropna().sort_values("similarity").head(10)
+    print(
+        "\nThe ten worst keypoints: mean over the people found, similarity = what it adds to OKS (1 is best)"
+    )
+    print(worst.to_string(float_format="{:.3f}".format))
+
+
+def draw(
+    out: Path,
+    annotations: Annotations,
+    results: Results,
+    persons: Persons,
+    predictor: Predictor,
+    images: Path,
+) -> None:
+    """The three pictures: poses, heatmaps of the biggest person, precision-recall by part."""
+    from wbkit import plots
+
+    shown = list(dict.fromkeys(persons.file_names.tolist()))[:6]
+    ids = dict(zip(persons.file_names.tolist(), persons.image_ids.tolist(), strict=True))
+    overlays = []
+    for name in shown:
+        found = results.keypoints[results.image_ids == ids[name]]  # (n, 133, 3)
+        overlays.append(plots.draw_pose(read_image(images / name), found[..., :2], found[..., 2]))
+    _save(plots.show_poses(overlays, shown)[0], out / "poses.png")
+    biggest = int(np.argmax(persons.boxes_xywh[:, 2:].prod(1)))
+    image = read_image(images / persons.file_names[biggest])
+    crop = torch.from_numpy(np.stack(predictor.cut(image, persons.boxes_xywh[[biggest]])[0]))  # (1, H, W, 3)
+    maps = predictor.heatmaps(crop)
+    points = predictor.codec.decode(maps)[0][0].cpu().numpy()  # (133, 2)
+    _save(plots.show_part_heatmaps(crop[0].numpy(), maps[0].cpu().numpy(), points)[0], out / "heatmaps.png")
+    matches = {part: match(annotations, results, part) for part in PARTS}
+    _save(plots.plot_precision_recall(matches), out / "precision_recall.png")
+
+
+def _save(ax, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        ax.figure.savefig(temporary, dpi=130)
+    matplotlib.pyplot.close(ax.figure)

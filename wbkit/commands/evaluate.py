@@ -1,0 +1,110 @@
+"""`wbkit evaluate`: a results file of any model, or a checkpoint on a COCO-WholeBody folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from wbkit.annotations import load_annotations, load_results, results_to_json, save_results
+from wbkit.errors import InputError
+from wbkit.evaluate import per_part_table, reference_table
+from wbkit.files import atomic_write, read_json
+from wbkit.nms import rescore_and_nms
+
+
+def show_table(table: pd.DataFrame, title: str) -> None:
+    """Print a per-part table."""
+    print(f"\n{title}")
+    print(table.to_string(float_format="{:.3f}".format))
+
+
+def save_table(table: pd.DataFrame, path: Path | None) -> None:
+    """Write a table as CSV, atomically; None: don't."""
+    if path is not None:
+        with atomic_write(path) as temporary:
+            table.to_csv(temporary)
+
+
+def evaluate_results(options: argparse.Namespace) -> None:
+    """Score a results file, with the reference beside it if asked for."""
+    annotations, results = load_annotations(options.annotations), load_results(options.results)
+    if options.rescore:
+        results = rescore_and_nms(results)
+    table = per_part_table(annotations, results)
+    show_table(table, f"{options.results}: AP and AR by part (nan: nobody has labels there)")
+    if options.reference:
+        content = results_to_json(results) if options.rescore else read_json(options.results)
+        reference = reference_table(options.annotations, content)
+        show_table(reference, "the same by xtcocotools")
+        print(f"largest difference: {(table - reference).abs().max().max():.1e}")
+    save_table(table, options.out)
+
+
+def evaluate_checkpoint(options: argparse.Namespace) -> None:
+    """Predict a whole folder, rescore, suppress, score; the published row beside it where there is one."""
+    from wbkit.commands.models import load_predictor
+    from wbkit.data import find_coco_folder, persons_from_annotations, persons_from_detections
+    from wbkit.predict import predict_persons
+
+    folder = find_coco_folder(options.data)
+    annotations = load_annotations(folder.annotations)
+    if options.boxes == "gt":
+        persons = persons_from_annotations(annotations)
+    elif folder.detections is None:
+        raise InputError(
+            "has no person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
+            "Fetch it (wbkit download coco-val says where), or use --boxes gt",
+            file=options.data,
+        )
+    else:
+        from wbkit.annotations import load_detections
+
+        persons = persons_from_detections(annotations, load_detections(folder.detections))
+    predictor = load_predictor(
+        options.checkpoint,
+        options.recipe,
+        device=options.device,
+        bf16=options.bf16,
+        flip_test=False if options.no_flip else None,
+        batch_size=options.batch_size,
+    )
+    raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
+    recipe = predictor.recipe
+    results = rescore_and_nms(
+        raw,
+        input_size=recipe.input_size,
+        keypoint_threshold=recipe.keypoint_threshold,
+        nms_threshold=recipe.nms_threshold,
+    )
+    table = per_part_table(annotations, results)
+    show_table(table, f"{recipe.name} on {folder.annotations}, {options.boxes} boxes")
+    show_published(table, recipe.published, options.boxes)
+    save_table(table, options.out)
+    if options.out:
+        save_results(options.out.with_suffix(".results.json"), raw)
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {len(persons)} persons are missing from this table, because their pictures "
+            "could not be read:\n  " + "\n  ".join(failures[:20]),
+            "Fetch these pictures again",
+        )
+
+
+def show_published(table: pd.DataFrame, published: dict[str, tuple[float, float]], boxes: str) -> None:
+    """Print the published AP and AR beside the measured ones."""
+    if not published:
+        return
+    rows = {
+        part: {
+            "AP measured": table.AP[part],
+            "AP published": ap,
+            "AR measured": table.AR[part],
+            "AR published": ar,
+        }
+        for part, (ap, ar) in published.items()
+    }
+    show_table(pd.DataFrame.from_dict(rows, orient="index"), "beside the published row")
+    if boxes == "gt":
+        print("The published row is with a detector's boxes (--boxes detections), yours with ground truth's.")

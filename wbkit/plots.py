@@ -1,0 +1,180 @@
+"""Pictures that explain: poses over photos, heatmaps over crops, precision-recall curves.
+
+Plots draw on the Axes they are given (or new ones) and return them; colours are Okabe-Ito's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from wbkit.evaluate import RECALLS, precision_recall
+from wbkit.keypoints import COLORS, KEYPOINTS, PART_OF_KEYPOINT, PARTS, SKELETON, side_of
+from wbkit.matching import OKS_THRESHOLDS, Matches
+
+_SMALL_PARTS = ("face", "lefthand", "righthand")
+PART_STYLES = {
+    "body": ("#0072B2", "-"),
+    "foot": ("#E69F00", "--"),
+    "face": ("#CC79A7", "-"),
+    "lefthand": ("#009E73", "-."),
+    "righthand": ("#56B4E9", "--"),
+    "wholebody": ("#000000", "-"),
+}
+"""Colour and line style of each part: a second cue for readers who cannot tell the colours apart."""
+
+
+def draw_pose(
+    image_rgb: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray | None = None,
+    *,
+    threshold: float = 0.2,
+    thickness: float | None = None,
+) -> np.ndarray:
+    """Skeletons over a picture: left orange, right blue, midline green, face purple.
+
+    Args:
+        image_rgb: (H, W, 3) uint8; not changed.
+        keypoints: (N, 133, 2) or (133, 2) image px.
+        scores: (N, 133) or (133,); points at or below `threshold`, and their links, are left out.
+            None: draw all.
+        thickness: line width, px; None: by the picture's size.
+
+    Returns:
+        a new (H, W, 3) uint8 picture.
+    """
+    picture = np.ascontiguousarray(image_rgb).copy()
+    keypoints = np.asarray(keypoints, np.float64).reshape(-1, len(KEYPOINTS), 2)
+    shown = np.isfinite(keypoints).all(-1)  # (N, 133)
+    if scores is not None:
+        shown &= np.asarray(scores).reshape(shown.shape) > threshold
+    thickness = thickness or max(image_rgb.shape[:2]) / 320
+    for points, visible in zip(keypoints, shown, strict=True):
+        _draw_links(picture, points, visible, thickness)
+        _draw_points(picture, points, visible, thickness)
+    return picture
+
+
+_SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a pixel
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
+    x, y = np.clip(point, -limit, limit) * 2**_SUBPIXEL_BITS
+    return round(float(x)), round(float(y))
+
+
+def _draw_links(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, thickness: float) -> None:
+    for a, b in SKELETON:
+        if visible[a] and visible[b]:
+            fine = PART_OF_KEYPOINT[b] in _SMALL_PARTS
+            width = max(1, round(thickness * (0.5 if fine else 1)))
+            color = COLORS[side_of(a) if side_of(a) == side_of(b) else "middle"]
+            cv2.line(picture, _fixed(points[a]), _fixed(points[b]), color, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _draw_points(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, thickness: float) -> None:
+    for k in np.flatnonzero(visible):
+        radius = thickness * (0.7 if PART_OF_KEYPOINT[k] in _SMALL_PARTS else 1.6)
+        size = max(1, round(radius * 2**_SUBPIXEL_BITS))
+        place = _fixed(points[k])
+        if radius > 2:
+            cv2.circle(picture, place, size + 12, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.circle(picture, place, size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def show_heatmap(
+    crop_rgb: np.ndarray,
+    heatmap: np.ndarray,
+    point: np.ndarray | None = None,
+    *,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A heatmap over its crop, with the decoded keypoint as a cross.
+
+    Args:
+        crop_rgb: (H, W, 3) uint8 network input.
+        heatmap: (h, w); heatmap pixel i lies at input pixel i * W / w.
+        point: (2,) input px, or None.
+    """
+    ax = ax or plt.subplots()[1]
+    height, width = crop_rgb.shape[:2]
+    h, w = heatmap.shape
+    step_x, step_y = width / w, height / h
+    extent = (-step_x / 2, width - step_x / 2, height - step_y / 2, -step_y / 2)
+    ax.imshow(cv2.cvtColor(cv2.cvtColor(crop_rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+    strength = np.clip(heatmap / max(float(heatmap.max()), 1e-6), 0, 1)
+    ax.imshow(heatmap, extent=extent, cmap="inferno", alpha=0.15 + 0.75 * strength, interpolation="bilinear")
+    if point is not None:
+        ax.plot(*point, marker="+", color="#56B4E9", markersize=12, markeredgewidth=2)
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    ax.set_title(title or "", fontsize=9)
+    return ax
+
+
+def plot_precision_recall(
+    matches: dict[str, Matches], *, threshold: float = 0.5, ax: Axes | None = None
+) -> Axes:
+    """Precision over recall, a line a part, at one OKS threshold; the legend states the AP there.
+
+    Args:
+        matches: part -> its matches (`wbkit.matching.match`).
+        threshold: one of .50, .55 ... .95.
+    """
+    ax = ax or plt.subplots(figsize=(5.2, 4.2), layout="constrained")[1]
+    row = int(np.argmin(np.abs(OKS_THRESHOLDS - threshold)))
+    for part, found in matches.items():
+        precision = precision_recall(found)[0][row]  # (101,)
+        if np.isnan(precision).any():
+            continue  # nobody has labels for this part: there is no curve
+        color, style = PART_STYLES[part]
+        label = f"{part}  {precision.mean():.3f}"
+        ax.plot(RECALLS, precision, style, color=color, label=label, lw=2.4 if part == "wholebody" else 1.6)
+    ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
+    ax.set_title(f"Precision and recall by part, OKS > {OKS_THRESHOLDS[row]:.2f}", loc="left", fontsize=11)
+    ax.legend(title="part  AP", frameon=False, loc="lower left", alignment="left")
+    sns.despine(ax=ax)
+    return ax
+
+
+def show_poses(pictures: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3) -> Sequence[Axes]:
+    """Pictures side by side, each in its own aspect ratio: returns one Axes a picture."""
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(4.2 * columns, 3.6 * rows), layout="constrained", squeeze=False
+    )
+    for ax in axes.flat[len(pictures) :]:
+        figure.delaxes(ax)
+    for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
+        ax.imshow(picture)
+        ax.set_title(title, fontsize=9)
+        ax.axis("off")
+    return list(axes.flat[: len(pictures)])
+
+
+def show_part_heatmaps(crop_rgb: np.ndarray, heatmaps: np.ndarray, points: np.ndarray) -> Sequence[Axes]:
+    """Eight views of one person's 133 heatmaps: single keypoints above, the sum of each part below.
+
+    Args:
+        crop_rgb: (H, W, 3) uint8 network input.
+        heatmaps: (133, h, w).
+        points: (133, 2) decoded, input px.
+    """
+    single = ("nose", "left_wrist", "right_ankle", "left_hand_root")
+    summed = ("body", "foot", "face", "lefthand")
+    figure, axes = plt.subplots(2, 4, figsize=(9, 6.4), layout="constrained")
+    for ax, name in zip(axes[0], single, strict=True):
+        k = KEYPOINTS.index(name)
+        show_heatmap(crop_rgb, heatmaps[k], points[k], title=f"{name}  {heatmaps[k].max():.2f}", ax=ax)
+    for ax, part in zip(axes[1], summed, strict=True):
+        show_heatmap(crop_rgb, heatmaps[PARTS[part]].max(0), title=f"{part}: all its maps", ax=ax)
+    figure.suptitle("Predicted heatmaps over the crop; the cross is the decoded keypoint", fontsize=11)
+    return list(axes.flat)
