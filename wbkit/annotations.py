@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -183,7 +184,8 @@ def load_detections(source: str | Path | Sequence[dict]) -> Detections:
     records = read_json(source) if is_path else source
     file = str(source) if is_path else "detections"
     _require_records(records, file, "a list of {image_id, category_id, bbox, score}")
-    table = _Table([r for r in records if r.get("category_id") == PERSON_CATEGORY], file, "detection")
+    places = [i for i, r in enumerate(records) if r.get("category_id", PERSON_CATEGORY) == PERSON_CATEGORY]
+    table = _Table([records[i] for i in places], file, "detection", places)
     boxes = table.numbers("bbox", 4)
     table.reject(~(boxes[:, 2:] > 0).all(1), "bbox", "is empty (width or height is not positive)")
     return Detections(file, table.integers("image_id"), boxes, table.numbers("score"))
@@ -214,7 +216,7 @@ def _restore(path: Path, source: str) -> Annotations:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return Annotations(source, **{name: stored[name] for name in stored.files})
-    except (OSError, ValueError, TypeError, EOFError):
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile):
         annotations = _annotation_columns(read_json(source), source)
         _store(path, annotations)
         return annotations
@@ -319,12 +321,13 @@ def _require_records(records: Any, file: str, expected: str) -> None:
 class _Table:
     """Records of one JSON list, turned into columns; a bad value is reported with its record and field."""
 
-    def __init__(self, records: Sequence[dict], file: str, kind: str):
+    def __init__(self, records: Sequence[dict], file: str, kind: str, places: Sequence[int] | None = None):
         if not isinstance(records, Sequence) or not all(isinstance(r, dict) for r in records):
             raise InputError(
                 f'"{kind}s" is not a list of objects', "Fetch or write the file again", file=file
             )
         self.records, self.file, self.kind = records, file, kind
+        self.places = range(len(records)) if places is None else places  # in the file
 
     def column(self, field: str, get: Callable[[dict], Any], dtype: type, shape: tuple = ()) -> np.ndarray:
         """`get` of every record as one array (N, *shape); the first record that does not fit is reported."""
@@ -343,7 +346,9 @@ class _Table:
             except KeyError:
                 problem = "is missing"
             except (TypeError, ValueError, OverflowError):
-                problem = f"is {record.get(field)!r:.60}, not {'a number' if not shape else 'numbers'}"
+                values = record[field] if shape and isinstance(record[field], list) else [record[field]]
+                wrong = next((v for v in values if not isinstance(v, (int, float))), values)
+                problem = f"holds {wrong!r:.60}, which is not a number"
             if problem:
                 raise self.error(index, field, problem)
         raise AssertionError("a column failed, but none of its records did")
@@ -353,7 +358,7 @@ class _Table:
         shape = () if length is None else (length,)
         values = self.column(field, lambda r: r[field], np.float64, shape)
         finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))  # (N,); also of no records
-        self.reject(~finite, field, "is not finite (NaN or inf)")
+        self.reject(~finite, field, "is not finite (NaN, inf or null)")
         return values
 
     def integers(self, field: str) -> np.ndarray:
@@ -368,7 +373,7 @@ class _Table:
         values = self.column(field, lambda r: r[field] if field in r else default(r), dtype, shape)
         given = np.array([field in r for r in self.records], dtype=bool)
         finite = np.isfinite(values).reshape(len(given), math.prod(shape)).all(1)
-        self.reject(given & ~finite, field, "is not finite (NaN or inf)")
+        self.reject(given & ~finite, field, "is not finite (NaN, inf or null)")
         return values
 
     def unique_ids(self) -> np.ndarray:
@@ -383,15 +388,20 @@ class _Table:
         self.reject(category != PERSON_CATEGORY, "category_id", f"is not {PERSON_CATEGORY}, the person")
 
     def reject(self, bad: np.ndarray, field: str, problem: str) -> None:
-        """Raise for the first bad record; the message counts the others."""
+        """Raise for the first bad record; the message shows a short value, and counts the others."""
         if bad.any():
-            raise self.error(int(np.argmax(bad)), field, problem, others=int(bad.sum()) - 1)
+            index, others = int(np.argmax(bad)), int(bad.sum()) - 1
+            value = str(self.records[index].get(field, ""))
+            shown = f"{value} " if 0 < len(value) <= 60 and value != "None" else ""
+            raise self.error(index, field, shown + problem + (f"; {others} more like it" if others else ""))
 
-    def error(self, index: int, field: str, problem: str, others: int = 0) -> InputError:
+    def error(self, index: int, field: str, problem: str) -> InputError:
         record = self.records[index]
-        name = f"{self.kind} {index}" + (f" (id {record['id']})" if "id" in record else "")
-        problem += f"; so it is in {others} other records" if others else ""
-        return InputError(problem, "Correct or remove this record", file=self.file, record=name, field=field)
+        name = f"{self.kind} {self.places[index]}" + (f" (id {record['id']})" if "id" in record else "")
+        remedy = "Correct or remove this record"
+        if field.endswith("_kpts") and field not in record:
+            remedy = "Plain COCO files lack it: use coco_wholebody_*.json, or results of all 133 keypoints"
+        return InputError(problem, remedy, file=self.file, record=name, field=field)
 
 
 # --- writing ---------------------------------------------------------------------------------------
@@ -432,7 +442,8 @@ def results_from_arrays(
             raise InputError(
                 f"{name} has {len(values)} entries for {len(keypoints)} persons", "Give one a person"
             )
-    parts = {f: keypoints[:, s].reshape(len(keypoints), -1).tolist() for f, s in KEYPOINT_FIELDS.items()}
+    flat = keypoints.reshape(len(keypoints), 3 * NUM_KEYPOINTS)
+    parts = {f: flat[:, 3 * s.start : 3 * s.stop].tolist() for f, s in KEYPOINT_FIELDS.items()}
     columns = {"category_id": [PERSON_CATEGORY] * len(keypoints), **columns, **parts}
     results = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     load_results(results)  # checks every number, and that the result can be read back

@@ -45,7 +45,9 @@ def read_image(path: str | Path) -> np.ndarray:
         raise InputError(
             "the JPEG is cut off (no end marker)", "Fetch the picture again", file=path
         )  # OpenCV would fill the rest with grey and say nothing
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if not content.size:
+        raise InputError("is empty", "Fetch the picture again", file=path)
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(
             "is not a picture that OpenCV can read",
@@ -209,10 +211,9 @@ def persons_from_annotations(annotations: Annotations) -> Persons:
     picture = order[np.searchsorted(annotations.image_ids[order], annotations.person_image_ids)]
     sizes = annotations.image_sizes_wh[picture]  # (N, 2)
     if (sizes <= 0).any():
-        record = f"image {annotations.person_image_ids[(sizes <= 0).any(1)][0]}"
-        raise InputError(
-            "has no size", "Add it to the file", file=annotations.source, record=record, field="width"
-        )
+        record = f"image with id {annotations.person_image_ids[(sizes <= 0).any(1)][0]}"
+        remedy = "Add the picture's size to the file"
+        raise InputError("has no width or no height", remedy, file=annotations.source, record=record)
     boxes = clip_boxes(annotations.boxes_xywh, sizes)
     labelled = (annotations.keypoints[..., 2] > 0).any(1)
     usable = ~annotations.crowd & (annotations.num_keypoints > 0) & labelled & (boxes[:, 2:] > 0).all(1)

@@ -7,6 +7,7 @@ this is so that `wbkit predict photo.jpg` does something sensible out of the box
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -43,19 +44,33 @@ def detect_people(image_rgb: np.ndarray, detector: str = "auto") -> FoundPeople:
     Raises:
         InputError: the detector is unknown, or Faster R-CNN was asked for by name and cannot run.
     """
-    if detector not in DETECTORS:
-        raise InputError(f"there is no detector {detector!r}", f"Choose one of: {', '.join(DETECTORS)}")
-    if detector in ("auto", "fasterrcnn"):
-        try:
-            return faster_rcnn_people(load_faster_rcnn(), image_rgb)
-        except Exception as error:  # missing, incompatible with this torch, or weights not to be had
-            if detector == "fasterrcnn":
-                raise InputError(
-                    f"torchvision's Faster R-CNN cannot run ({error})",
-                    "Install the extra: pip install 'wbkit[detector]', or choose --detector hog",
-                ) from error
+    detector = usable_detector(detector)
+    if detector == "fasterrcnn":
+        return faster_rcnn_people(load_faster_rcnn(), image_rgb)
     found = hog_people(image_rgb) if detector != "whole" else None
     return found if found is not None and len(found.boxes_xywh) else whole_picture(image_rgb, detector)
+
+
+def usable_detector(detector: str) -> str:
+    """What "auto" stands for on this machine; the others as they are, once they are known to work.
+
+    Raises:
+        InputError: as `detect_people`.
+    """
+    if detector not in DETECTORS:
+        raise InputError(f"there is no detector {detector!r}", f"Choose one of: {', '.join(DETECTORS)}")
+    if detector not in ("auto", "fasterrcnn"):
+        return detector
+    try:
+        load_faster_rcnn()
+        return "fasterrcnn"
+    except Exception as error:  # missing, incompatible with this torch, or weights not to be had
+        if detector == "auto":
+            return "hog"
+        raise InputError(
+            f"torchvision's Faster R-CNN cannot run ({error})",
+            "Install the extra: pip install 'wbkit[detector]', or choose --detector hog",
+        ) from error
 
 
 def whole_picture(image_rgb: np.ndarray, detector: str = "whole") -> FoundPeople:
@@ -91,6 +106,7 @@ def hog_people(image_rgb: np.ndarray) -> FoundPeople:
     )
 
 
+@lru_cache(maxsize=1)
 def load_faster_rcnn() -> Any:
     """torchvision's Faster R-CNN with COCO weights, in eval mode; its weights are fetched once."""
     from torchvision.models import detection

@@ -103,7 +103,7 @@ _BLOCK = 64
 
 def _max_by_blocks(flat: Tensor) -> tuple[Tensor, Tensor]:
     """`flat.max(-1)`, faster on a CPU: values first (vectorised), then the index in the winning block."""
-    blocks = flat.view(len(flat), -1, _BLOCK)  # (N, n, 64)
+    blocks = flat.view(len(flat), flat.shape[1] // _BLOCK, _BLOCK)  # (N, n, 64); -1 fails for N = 0
     scores, block = blocks.amax(-1).max(-1)  # (N,): the first block that holds the maximum
     winner = blocks[torch.arange(len(flat), device=flat.device), block]  # (N, 64)
     return scores, block * _BLOCK + winner.argmax(-1)

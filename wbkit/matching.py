@@ -164,7 +164,7 @@ def require_known_images(annotations: Annotations, results: Results) -> None:
     if len(unknown):
         first, others = unknown[0], len(unknown) - 1
         problem = f"{results.image_ids[first]} names no picture of {annotations.source}"
-        problem += f"; so it is in {others} other results" if others else ""
+        problem += f"; {others} more like it" if others else ""
         remedy = "Evaluate against the annotations of these pictures, or remove these results"
         raise InputError(problem, remedy, file=results.source, record=f"result {first}", field="image_id")
 

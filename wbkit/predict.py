@@ -187,8 +187,13 @@ def checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
     """(N, 4) float64, or an InputError that names the box."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"the image is {what}", "Give RGB pixels as a uint8 array (H, W, 3)")
-    boxes = np.asarray(boxes_xywh, dtype=np.float64)
+        remedy = "Give RGB pixels as a uint8 array (H, W, 3), as wbkit.data.read_image does"
+        raise InputError(f"the image is {what}", remedy)
+    try:
+        boxes = np.asarray(boxes_xywh, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        remedy = "Give (N, 4): x, y, width, height in image px"
+        raise InputError("boxes are not rows of four numbers", remedy) from error
     boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise InputError(f"boxes have shape {boxes.shape}", "Give (N, 4): x, y, width, height in image px")

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from wbkit.errors import InputError
+from wbkit.recipes import RECIPES
 
 # Where training programs put the weights, best first: the averaged ones only if there are no others.
 ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights")
@@ -50,7 +51,8 @@ def existing_file(path: str | Path) -> Path:
     if path.is_dir():
         raise InputError("is a folder, not a checkpoint", "Name the file inside it", file=path)
     if not path.is_file():
-        remedy = "Check the path; wbkit.checkpoints.OFFICIAL_CHECKPOINTS names those that can be fetched"
+        published = ", ".join(r.name for r in RECIPES.values() if r.checkpoint_url)
+        remedy = f"Check the path; published ones are fetched by name: {published}"
         raise InputError("does not exist", remedy, file=path)
     if path.stat().st_size == 0:
         raise InputError("is empty", "Fetch or write it again", file=path)

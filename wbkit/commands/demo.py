@@ -104,7 +104,7 @@ def demo_predictor(persons: Persons, folder: CocoFolder, steps: int, seed: int) 
         return load_predictor(None)
     recipe = fitted_recipe(steps)
     print(
-        f"No trained model in {data_folder() / 'models'}: fitting HRNet-W{recipe.width} at "
+        f"No trained model in data/models: fitting HRNet-W{recipe.width} at "
         f"{recipe.input_size[0]}x{recipe.input_size[1]} to these people. The numbers below say that the "
         "pipeline works, not that the model has learnt people."
     )

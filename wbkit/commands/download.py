@@ -48,7 +48,8 @@ def unpack(archive: Path, folder: Path) -> None:
             for entry in tqdm(content.infolist(), desc="unpack", unit="file"):
                 target = (folder / entry.filename).resolve()
                 if not target.is_relative_to(folder.resolve()):
-                    raise InputError(f"holds a path outside: {entry.filename}", "Don't use it", file=archive)
+                    remedy = "Don't use it: whoever made it wants to write elsewhere"
+                    raise InputError(f"holds a path outside: {entry.filename}", remedy, file=archive)
                 done = target.is_file() and target.stat().st_size == entry.file_size
                 if not entry.is_dir() and not done:
                     with atomic_write(target) as temporary:
@@ -63,7 +64,7 @@ def download_checkpoint(name: str | None) -> None:
     """Fetch a published checkpoint, verify it, and say what it is."""
     if name is None or (name not in OFFICIAL_CHECKPOINTS and "://" not in name):
         raise InputError(
-            f"there is no published checkpoint {name!r}" if name else "which checkpoint?",
+            f"there is no published checkpoint {name!r}" if name else "no checkpoint is named",
             f"Choose one of: {', '.join(OFFICIAL_CHECKPOINTS)}; or give an address",
         )
     path = fetch(OFFICIAL_CHECKPOINTS.get(name, name))

@@ -87,8 +87,8 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     if failures:
         raise InputError(
             f"{len(failures)} of {len(persons)} persons are missing from this table, because their pictures "
-            "could not be read:\n  " + "\n  ".join(failures[:20]),
-            "Fetch these pictures again",
+            "could not be read",
+            "Fetch these pictures again:\n  " + "\n  ".join(failures[:20] + ["..."] * (len(failures) > 20)),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -15,8 +16,17 @@ from wbkit.recipes import RECIPES, Recipe
 
 
 def shipped_model() -> Path | None:
-    """The trained model that comes with wbkit, if there is one."""
-    models = sorted((data_folder() / "models").glob("*.safetensors"))
+    """The trained model that comes with wbkit, if there is one.
+
+    Raises:
+        InputError: WBKIT_DATA names no folder.
+    """
+    try:
+        models = sorted((data_folder() / "models").glob("*.safetensors"))
+    except InputError:
+        if os.environ.get("WBKIT_DATA"):
+            raise
+        return None  # wbkit was installed without its data
     return models[0] if models else None
 
 
@@ -46,6 +56,12 @@ def load_predictor(
         )
     info = describe_checkpoint(checkpoint)
     chosen = find_recipe(recipe) if recipe else _recipe_of(str(checkpoint), info.metadata)
+    if info.width not in (None, chosen.width):
+        raise InputError(
+            f"is of width {info.width}, but recipe {chosen.name} is of width {chosen.width}",
+            "Give the --recipe that it was trained with",
+            file=checkpoint,
+        )
     model = PoseNet(chosen.width, chosen.num_keypoints)
     report = load_pose_weights(model, checkpoint)
     print(f"{report.info}; recipe {chosen.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,10 +14,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from wbkit.annotations import results_from_arrays
+from wbkit.annotations import load_detections, results_from_arrays
 from wbkit.commands.models import load_predictor
 from wbkit.data import Persons, read_image
-from wbkit.detect import detect_people
+from wbkit.detect import detect_people, usable_detector
 from wbkit.errors import InputError
 from wbkit.files import atomic_write, read_json, write_json
 from wbkit.plots import draw_pose
@@ -38,6 +39,7 @@ def predict_files(options: argparse.Namespace) -> None:
     if options.batch_size < 1:
         raise InputError(f"--batch-size is {options.batch_size}", "Give at least 1")
     photos = list_photos(options.images, options.boxes)
+    detector = options.detector if options.boxes else usable_detector(options.detector)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     predictor = load_predictor(
         options.checkpoint,
@@ -48,7 +50,7 @@ def predict_files(options: argparse.Namespace) -> None:
         batch_size=options.batch_size,
     )
     share = photos[rank::world]
-    records, failures = predict_photos(predictor, share, options.detector, options.out.parent, rank == 0)
+    records, failures = predict_photos(predictor, share, detector, options.out.parent, rank == 0)
     parts = gather((records, failures), rank, world)
     if rank == 0:
         finish(photos, [part for part, _ in parts], [f for _, failed in parts for f in failed], options.out)
@@ -74,21 +76,32 @@ def list_photos(images: list[Path], boxes_file: Path | None) -> list[Photo]:
             raise InputError("there is no such picture", "Check the path", file=path)
     numbers = [int(p.stem) if p.stem.isdigit() else None for p in images]
     image_ids = numbers if None not in numbers else list(range(1, len(images) + 1))
-    if len(set(image_ids)) < len(image_ids):
-        raise InputError("two pictures have the same number in their names", "Rename one, or call twice")
+    _require_different(images, image_ids)
     boxes = read_boxes(boxes_file) if boxes_file else {}
     photos = []
-    for path, image_id in zip(images, image_ids, strict=True):
-        found = boxes.get(path.name, boxes.get(image_id))
+    for path, image_id, number in zip(images, image_ids, numbers, strict=True):
+        found = boxes.get(path.name, boxes.get(number))
         if boxes_file and found is None:
             raise InputError(
                 f"has no boxes for {path.name}",
-                f"Add {{{path.name!r}: [[x, y, width, height]]}}, or leave --boxes away to detect people",
+                f'Add {{"{path.name}": [[x, y, width, height]]}} ([] if nobody is there), or leave --boxes '
+                "away to look for people",
                 file=boxes_file,
             )
         xywh, scores = (None, None) if found is None else (found[:, :4], found[:, 4])
         photos.append(Photo(path, image_id, xywh, scores))
     return photos
+
+
+def _require_different(images: list[Path], image_ids: list[int]) -> None:
+    """Two pictures of one name would be drawn to one file, of one number be one picture in the results."""
+    for keys, what in (([p.stem for p in images], "name"), (image_ids, "number in their names")):
+        seen: dict[str | int, Path] = {}
+        for path, key in zip(images, keys, strict=True):
+            if key in seen:
+                problem = f"{seen[key]} and {path} have the same {what}"
+                raise InputError(problem, "Rename one, or call twice with another --out")
+            seen[key] = path
 
 
 def read_boxes(path: Path) -> dict[str | int, np.ndarray]:
@@ -98,23 +111,25 @@ def read_boxes(path: Path) -> dict[str | int, np.ndarray]:
         InputError: neither a mapping of file names to boxes nor a COCO detection list.
     """
     content = read_json(path)
-    try:
-        if isinstance(content, dict):
-            rows = {name: [[*map(float, box), 1.0][:5] for box in boxes] for name, boxes in content.items()}
-        else:
-            rows = {}
-            for record in content:
-                if record.get("category_id", 1) == 1:
-                    box = [*map(float, record["bbox"]), float(record.get("score", 1.0))]
-                    rows.setdefault(int(record["image_id"]), []).append(box)
-        boxes = {name: np.array(list_, float).reshape(-1, 5) for name, list_ in rows.items()}
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"boxes cannot be read ({type(error).__name__}: {error})",
-            'Write {"photo.jpg": [[x, y, width, height], ...]}, or a COCO detection list',
-            file=path,
-        ) from error
-    return boxes
+    if isinstance(content, dict):
+        return {name: _named_boxes(name, rows, path) for name, rows in content.items()}
+    found = load_detections(path)
+    order = np.argsort(found.image_ids, kind="stable")
+    image_ids, first = np.unique(found.image_ids[order], return_index=True)
+    rows = np.column_stack([found.boxes_xywh, found.scores])[order]  # (M, 5)
+    return dict(zip(image_ids.tolist(), np.split(rows, first[1:]), strict=True)) if len(rows) else {}
+
+
+def _named_boxes(name: str, rows: object, path: Path) -> np.ndarray:
+    """The boxes of one picture, with score 1 where none is given: (n, 5)."""
+    boxes = []
+    for i, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        fits = isinstance(row, list) and len(row) in (4, 5)
+        if not fits or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in row):
+            remedy = 'Write {"photo.jpg": [[x, y, width, height], ...]}; a fifth number is the score'
+            raise InputError(f"is {row!s:.60}", remedy, file=path, record=f"box {i} of {name}")
+        boxes.append([*row, 1.0][:5])
+    return np.array(boxes, float).reshape(-1, 5)
 
 
 def predict_photos(
@@ -134,7 +149,7 @@ def predict_photos(
                 photo = with_boxes(photo, image, detector, talkative)
                 checked_boxes(image, photo.boxes_xywh)  # here, where the picture is known
             except InputError as error:
-                failures.append(f"{photo.path}: {error}")
+                failures.append(str(error) if error.file else f"{photo.path}: {error}")
                 continue
             taken.append((photo, image))
             yield image, photo.boxes_xywh
@@ -210,6 +225,6 @@ def finish(photos: list[Photo], parts: list[list[dict]], failures: list[str], ou
     print(f"{len(records)} people in {len(photos) - len(failures)} pictures -> {out}; drawings beside it")
     if failures:
         raise InputError(
-            f"{len(failures)} of {len(photos)} pictures were left out:\n  " + "\n  ".join(failures),
-            "Mend or remove these",
+            f"{len(failures)} of {len(photos)} pictures were left out",
+            "Mend or remove these:\n  " + "\n  ".join(failures),
         )
