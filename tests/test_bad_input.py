@@ -177,7 +177,7 @@ def write_png(world: World, keep: float) -> Path:
 def train_on_nobody(world: World):
     everyone = persons_from_annotations(load_annotations(world.truth_path))
     nobody = everyone.select(np.zeros(len(everyone), bool))
-    return fit(PoseNet(8), TINY, WholeBodyDataset(nobody, world.coco / "val2017", TINY), steps=1)
+    return fit(PoseNet(8), TINY, WholeBodyDataset(nobody, world.coco / "val2017", TINY))
 
 
 def missing_pictures(world: World):
@@ -631,3 +631,27 @@ def test_the_message_says_what_where_and_what_to_do(case, world, request):
 
 def test_the_table_has_many_kinds():
     assert len(CASES) >= 30
+
+
+def jpeg_segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+@pytest.mark.parametrize("restart", [0, 2])
+def test_unusual_jpegs(progressive, restart, tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, restart]
+    jpeg = cv2.imencode(".jpg", picture, options)[1].tobytes()
+    expected = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    thumbnail = jpeg_segment(0xE1, jpeg)  # a whole JPEG inside the header
+    film = b"\x00\x00\x00\x18ftypmp42" + np.random.default_rng(1).bytes(9000)
+    path = tmp_path / "photo.jpg"
+    whole = jpeg[:2] + thumbnail + jpeg[2:]
+    for good in (jpeg, jpeg + film, whole, whole + film, jpeg + b"\0", jpeg[:2] + b"\xff" + jpeg[2:]):
+        path.write_bytes(good)
+        np.testing.assert_array_equal(read_image(path), expected)
+    for cut in (len(whole) - 1, len(whole) - 2, len(whole) - 100, len(jpeg) + 700, len(jpeg), 900, 30, 3, 2):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(InputError, match=r"photo\.jpg.*cut off.*again"):
+            read_image(path)

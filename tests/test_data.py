@@ -30,10 +30,11 @@ from wbkit.data import (
 from wbkit.errors import InputError
 from wbkit.geometry import fix_aspect
 from wbkit.keypoints import FLIP_INDICES
-from wbkit.recipes import TINY, Augmentation
+from wbkit.recipes import Augmentation, W32_DARK_256x192
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+SMALL = replace(W32_DARK_256x192, input_size=(96, 128), heatmap_size=(24, 32))
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 
 
@@ -135,7 +136,7 @@ def test_fractions_of_the_random_outcomes(outcomes):
     assert np.mean([o.rotation_deg != 0 for o in outcomes]) == pytest.approx(0.6, abs=0.02)
     both = np.mean([o.offset != (0, 0) and o.rotation_deg != 0 for o in outcomes])
     assert both == pytest.approx(0.18, abs=0.02)  # independent of each other
-    assert {h for h in halves} == {tuple(range(11)), tuple(range(11, 23))}
+    assert set(halves) == {tuple(range(11)), tuple(range(11, 23))}
 
 
 def test_spread_of_the_random_outcomes(outcomes):
@@ -259,7 +260,7 @@ def test_region_augmented_by_hand():
     half = region.augmented(Outcome(flip=True, half_body=(0, 5, 6), offset=(0.5, 0)), 160, 2.0)
     three = region.mirrored(160).keypoints[[0, 5, 6]]
     np.testing.assert_allclose(half.scale, 2 * np.ptp(three, axis=0))
-    np.testing.assert_allclose(half.center, three.mean(0) + [np.ptp(three[:, 0]), 0])
+    np.testing.assert_allclose(half.center, three.mean(0) + np.array([np.ptp(three[:, 0]), 0]))
 
 
 # --- who -------------------------------------------------------------------------------------------
@@ -320,7 +321,7 @@ def test_detections_become_persons():
 
 
 def test_a_sample_by_hand(folder, persons):
-    dataset = WholeBodyDataset(persons, folder, TINY)
+    dataset = WholeBodyDataset(persons, folder, SMALL)
     assert len(dataset) == 5
     sample = dataset[0]
     # Box 20, 10, 60 x 100: centre (50, 60), padded 75 x 125; the input is 96 x 128, so 93.75 x 125.
@@ -339,7 +340,7 @@ def test_a_sample_by_hand(folder, persons):
 
 
 def test_test_samples_do_not_depend_on_epoch_or_seed(folder, persons):
-    a, b = WholeBodyDataset(persons, folder, TINY, seed=1), WholeBodyDataset(persons, folder, TINY, seed=2)
+    a, b = WholeBodyDataset(persons, folder, SMALL, seed=1), WholeBodyDataset(persons, folder, SMALL, seed=2)
     np.testing.assert_array_equal(a[3]["crop"], b[3 + 4 * 5]["crop"])
     assert b[3 + 4 * 5]["person"] == 3
 
@@ -352,7 +353,7 @@ def batches(dataset, epoch, workers, shuffle=True):
 
 
 def test_samples_do_not_depend_on_the_number_of_workers(folder, persons):
-    dataset = WholeBodyDataset(persons, folder, TINY, Augmentation(), seed=4)
+    dataset = WholeBodyDataset(persons, folder, SMALL, Augmentation(), seed=4)
     alone, shared = batches(dataset, 3, workers=0), batches(dataset, 3, workers=2)
     for name, values in alone.items():
         assert torch.equal(values, shared[name]), name
@@ -360,20 +361,20 @@ def test_samples_do_not_depend_on_the_number_of_workers(folder, persons):
 
 
 def test_epochs_seeds_and_persons_get_their_own_dice(folder, persons):
-    dataset = WholeBodyDataset(persons, folder, TINY, Augmentation(), seed=4)
-    other = WholeBodyDataset(persons, folder, TINY, Augmentation(), seed=5)
-    same_person = WholeBodyDataset(persons.select(np.zeros(5, int)), folder, TINY, Augmentation(), seed=4)
+    dataset = WholeBodyDataset(persons, folder, SMALL, Augmentation(), seed=4)
+    other = WholeBodyDataset(persons, folder, SMALL, Augmentation(), seed=5)
+    same_person = WholeBodyDataset(persons.select(np.zeros(5, int)), folder, SMALL, Augmentation(), seed=4)
     matrices = [dataset[0 + 5 * epoch]["matrix"] for epoch in range(6)]
     matrices += [other[0]["matrix"]] + [same_person[i]["matrix"] for i in range(1, 5)]
     assert len({m.tobytes() for m in matrices}) == len(matrices)
     np.testing.assert_array_equal(
-        dataset[5]["crop"], WholeBodyDataset(persons, folder, TINY, Augmentation(), seed=4)[5]["crop"]
+        dataset[5]["crop"], WholeBodyDataset(persons, folder, SMALL, Augmentation(), seed=4)[5]["crop"]
     )
 
 
 def test_the_persons_are_not_changed(folder, persons):
     kept = {name: getattr(persons, name).copy() for name in ("keypoints", "boxes_xywh")}
-    dataset = WholeBodyDataset(persons, folder, TINY, Augmentation())
+    dataset = WholeBodyDataset(persons, folder, SMALL, Augmentation())
     for key in range(30):
         dataset[key]
     for name, value in kept.items():
@@ -383,6 +384,9 @@ def test_the_persons_are_not_changed(folder, persons):
 # --- labels stay on their pixels -------------------------------------------------------------------
 
 
+STILL = Augmentation(  # only the scale is random
+    flip_probability=0.0, half_body_probability=0.0, shift_probability=0.0, rotation_probability=0.0
+)
 DOTS = (0, 5, 6, 9, 10, 15, 16, 17, 20, 91, 112, 23, 39)
 """Keypoints drawn as dots; each side has its own colour channel, the midline a third."""
 CHANNEL = {0: 2} | dict.fromkeys((5, 9, 15, 17, 91, 39), 0) | dict.fromkeys((6, 10, 16, 20, 112, 23), 1)
@@ -416,17 +420,18 @@ def dot_near(crop, place, channel, radius):
     ("augmentation", "seen_outcomes"),
     [
         (None, set()),
-        (Augmentation(flip_probability=1.0, half_body_probability=0, shift_probability=0, rotation_probability=0), {"flip"}),
-        (Augmentation(flip_probability=0.0, half_body_probability=0, shift_probability=0, rotation_probability=1), {"turn"}),
-        (Augmentation(flip_probability=1.0, half_body_probability=0, shift_probability=1, rotation_probability=1), {"flip", "turn"}),
-        (Augmentation(half_body_probability=1.0), {"flip", "turn"}),
+        (replace(STILL, flip_probability=1.0), {"flip"}),
+        (replace(STILL, rotation_probability=1.0), {"turn"}),
+        (replace(STILL, flip_probability=1.0, rotation_probability=1.0), {"flip", "turn"}),
+        (replace(STILL, half_body_probability=1.0, shift_probability=1.0), set()),
         (Augmentation(), {"flip", "turn"}),
     ],
-)  # fmt: skip
+    ids=["none", "flip", "turn", "flip and turn", "half and shift", "all"],
+)
 @pytest.mark.parametrize("udp", [False, True])
 def test_labels_stay_on_their_dots(tmp_path, augmentation, seen_outcomes, udp):
     """Through flips, rotations, scales, shifts and half bodies, and with the right side's colour."""
-    recipe = replace(TINY, input_size=(192, 256), heatmap_size=(48, 64), udp=udp)
+    recipe = replace(W32_DARK_256x192, udp=udp)
     picture, points = dotted_person(3)
     cv2.imwrite(str(tmp_path / "dots.png"), picture[..., ::-1])
     dataset = WholeBodyDataset(
@@ -435,21 +440,23 @@ def test_labels_stay_on_their_dots(tmp_path, augmentation, seen_outcomes, udp):
     checked, happened = 0, set()
     for epoch in range(12):
         sample = dataset[epoch]
-        labelled = np.flatnonzero(sample["visible"])
-        zoom = math.sqrt(abs(np.linalg.det(sample["matrix"][:, :2])))
-        turned = abs(sample["matrix"][0, 1]) > 0.1 * zoom
-        flipped = not np.array_equal(labelled, np.sort(DOTS)) or not np.allclose(
-            sample["matrix"][:, :2] @ points[0, :2] + sample["matrix"][:, 2], sample["keypoints"][0], atol=1
-        )
+        assert np.flatnonzero(sample["visible"]).tolist() == sorted(DOTS)  # every dot's mirror is a dot
+        linear, offset = sample["matrix"][:, :2], sample["matrix"][:, 2]
+        zoom = math.sqrt(np.linalg.det(linear))
+        nose = linear @ points[0, :2] + offset  # unless the picture was mirrored first
+        flipped = not np.allclose(nose, sample["keypoints"][0], atol=1)
+        turned = abs(linear[0, 1]) > 1e-3 * zoom
         happened |= {name for name, yes in (("turn", turned), ("flip", flipped)) if yes}
-        for k in labelled:
+        for k in DOTS:
             place = sample["keypoints"][k]
             if udp:  # points are in the frame that spans [0, W], pixels in that of [0, W - 1]
                 place = place * (np.array(recipe.input_size) - 1) / recipe.input_size
             radius = 9 * zoom
             if not ((place > radius) & (place < np.array(recipe.input_size) - 1 - radius)).all():
                 continue
-            found = dot_near(sample["crop"], place, CHANNEL[k], radius)
+            # What the mirrored person's left is was drawn as the right.
+            channel = CHANNEL[FLIP_INDICES[k] if flipped else k]
+            found = dot_near(sample["crop"], place, channel, radius)
             np.testing.assert_allclose(
                 found, place, atol=0.12 * max(1, zoom), err_msg=f"epoch {epoch}, point {k}"
             )
@@ -459,23 +466,21 @@ def test_labels_stay_on_their_dots(tmp_path, augmentation, seen_outcomes, udp):
     assert sample["crop"].shape == (256, 192, 3)
 
 
-def test_turned_crops_show_the_region_upright(tmp_path):
-    """A region that lies on its side: the crop turns it back, clockwise degrees becoming anticlockwise."""
-    picture, points = dotted_person(0)
-    region = Region(
-        np.array([160.0, 120]), fix_aspect(np.array([150.0, 150]), (96, 128)), points[:, :2], points[:, 2] > 0
-    )
-    matrix = region.matrix((96, 128), 90.0)
-    right_of_centre = matrix @ np.array([170.0, 120, 1])
-    assert right_of_centre[0] == pytest.approx(48, abs=1e-3)
-    assert right_of_centre[1] < 64
+@pytest.mark.parametrize("degrees", [90.0, -30.0])
+def test_the_sense_of_a_rotation(degrees):
+    """A positive angle turns the region clockwise on the screen, so its content anticlockwise in the crop."""
+    region = replace(some_region(), scale=fix_aspect(np.array([60.0, 60]), (96, 128)))
+    linear = region.matrix((96, 128), degrees)[:, :2]
+    right = linear @ [1, 0] / np.linalg.norm(linear @ [1, 0])
+    angle = math.radians(degrees)
+    np.testing.assert_allclose(right, [math.cos(angle), -math.sin(angle)], atol=1e-4)
 
 
 # --- batches ---------------------------------------------------------------------------------------
 
 
 def test_collate_stacks(folder, persons):
-    dataset = WholeBodyDataset(persons, folder, TINY)
+    dataset = WholeBodyDataset(persons, folder, SMALL)
     batch = collate([dataset[2], dataset[4]])
     assert batch["person"].tolist() == [2, 4]
     assert batch["crop"].shape == (2, 128, 96, 3)
@@ -489,7 +494,7 @@ def test_collate_stacks(folder, persons):
 
 def test_collate_lists_failures(folder, persons):
     (folder / "1.png").write_bytes(b"broken")
-    dataset = WholeBodyDataset(persons, folder, TINY, keep_failures=True)
+    dataset = WholeBodyDataset(persons, folder, SMALL, keep_failures=True)
     found = list(make_loader(dataset, batch_size=5))
     assert len(found) == 1
     assert found[0]["person"].tolist() == [0, 2, 3]
@@ -501,14 +506,14 @@ def test_collate_lists_failures(folder, persons):
     assert len(only["failures"]) == 2
     assert dataset[1 + 2 * 5]["person"] == 1  # the person's index, whatever the epoch
     with pytest.raises(InputError, match=r"1\.png: is not a picture"):
-        WholeBodyDataset(persons, folder, TINY)[1]
+        WholeBodyDataset(persons, folder, SMALL)[1]
 
 
 def test_missing_pictures_are_listed_before_any_work(folder, persons):
     (folder / "1.png").unlink()
     (folder / "2.png").unlink()
     with pytest.raises(InputError, match=r"2 of 3 pictures are missing.*the first is 1\.png") as caught:
-        WholeBodyDataset(persons, folder, TINY, keep_failures=True)
+        WholeBodyDataset(persons, folder, SMALL, keep_failures=True)
     assert str(folder) in str(caught.value)
 
 
@@ -542,7 +547,7 @@ def test_sampler_order():
 
 def test_a_workers_loader_follows_the_samplers_epoch(folder, persons):
     """Workers persist between epochs; the keys carry the epoch to them."""
-    dataset = WholeBodyDataset(persons, folder, TINY, Augmentation(), seed=1)
+    dataset = WholeBodyDataset(persons, folder, SMALL, Augmentation(), seed=1)
     sampler = EpochSampler(5, shuffle=False)
     loader = make_loader(dataset, 5, sampler, workers=1)
     for epoch in (0, 1):

@@ -5,6 +5,7 @@ Workers hand over uint8 crops and points; normalising and target making happen p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_image(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise InputError("there is no such picture", "Check the folder and the file name", file=path)
     content = np.fromfile(path, np.uint8)
-    if content[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in content[-4096:].tobytes():
+    if content[:2].tobytes() == b"\xff\xd8" and not _jpeg_is_whole(content):
         raise InputError(
             "the JPEG is cut off (no end marker)", "Fetch the picture again", file=path
         )  # OpenCV would fill the rest with grey and say nothing
@@ -55,6 +56,29 @@ def read_image(path: str | Path) -> np.ndarray:
             file=path,
         )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # a marker that is no part of a JPEG's pixel data
+
+
+def _jpeg_is_whole(content: np.ndarray) -> bool:
+    """Whether the picture's own end marker is there.
+
+    A thumbnail in the header has one too, and phones write films behind it: so the segments are walked.
+    """
+    place = 2
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        marker = content[place + 1]
+        if marker == 0xD9:
+            return True
+        if marker == 0xFF:  # padding
+            place += 1
+            continue
+        place += 2 + int.from_bytes(content[place + 2 : place + 4].tobytes(), "big")
+        if marker == 0xDA:  # pixel data follow
+            found = _AFTER_SCAN.search(content, place)
+            place = found.start() if found else len(content)
+    return b"\xff\xd9" in content[place:].tobytes()
 
 
 # --- augmentation --------------------------------------------------------------------------------------
@@ -322,7 +346,8 @@ class WholeBodyDataset(Dataset):
             image = cv2.flip(image, 1) if outcome.flip else image
         size, rotation = self.recipe.input_size, np.float32(outcome.rotation_deg)
         matrix = region.matrix(size, rotation)
-        pixels = region.matrix(size, rotation, udp=True) if self.recipe.udp else matrix
+        # UDP's map turns the other way, in MMPose too.
+        pixels = region.matrix(size, -rotation, udp=True) if self.recipe.udp else matrix
         return {
             "person": index,
             "crop": crop_image(image, pixels, size),  # (H, W, 3)

@@ -6,11 +6,9 @@ The loss is MMPose's `KeypointMSELoss` with target weights; targets are made on 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from wbkit.data import EpochSampler, WholeBodyDataset, make_loader
@@ -51,29 +49,20 @@ def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
     return schedule.learning_rate * warmup * schedule.gamma**drops
 
 
-def _forever(loader: DataLoader, sampler: EpochSampler) -> Iterator[dict]:
-    """Batches, epoch after epoch."""
-    while True:
-        yield from loader
-        sampler.epoch += 1
-
-
 def fit(
     model: nn.Module,
     recipe: Recipe,
     dataset: WholeBodyDataset,
     *,
-    steps: int,
     device: torch.device | str = "cpu",
     workers: int = 0,
     progress: bool = True,
 ) -> list[float]:
-    """Train for a fixed number of updates with the recipe's Adam, warm-up and milestones.
+    """Train for the recipe's epochs with its batch size, Adam, warm-up and milestones.
 
     Args:
         model: changed in place, left in train mode on `device`.
         dataset: samples, augmented or not.
-        steps: updates of `recipe.schedule.batch_size` samples (or all there are, if fewer).
         progress: show a bar with the loss.
 
     Returns:
@@ -85,24 +74,33 @@ def fit(
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
     device, schedule = torch.device(device), recipe.schedule
-    batch_size = min(schedule.batch_size, len(dataset))
     sampler = EpochSampler(len(dataset), seed=dataset.seed)
-    batches = _forever(make_loader(dataset, batch_size, sampler, workers), sampler)
+    loader = make_loader(dataset, schedule.batch_size, sampler, workers)
     codec = HeatmapCodec(**recipe.codec_settings())
     model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate)
-    losses = []
-    for step in (bar := tqdm(range(steps), desc="fit", unit="step", disable=not progress)):
-        batch = next(batches)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, math.ceil(len(dataset) / batch_size), schedule)
-        loss = batch_loss(model, codec, batch, device)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            ids = dataset.persons.ids[batch["person"].numpy()].tolist()
-            raise InputError(f"the loss of step {step} is {losses[-1]}", f"Look at persons {ids}")
-        bar.set_postfix(loss=f"{losses[-1]:.2e}", refresh=False)
+    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+    losses: list[float] = []
+    with tqdm(total=schedule.epochs * len(loader), desc="fit", unit="step", disable=not progress) as bar:
+        for sampler.epoch in range(schedule.epochs):
+            for batch in loader:
+                rate = learning_rate(len(losses), len(loader), schedule)
+                losses.append(update(model, optimizer, codec, batch, rate))
+                if not math.isfinite(losses[-1]):
+                    ids = dataset.persons.ids[batch["person"].numpy()].tolist()
+                    raise InputError(f"the loss of step {bar.n} is {losses[-1]}", f"Look at persons {ids}")
+                bar.set_postfix(loss=f"{losses[-1]:.2e}", refresh=False)
+                bar.update()
     return losses
+
+
+def update(
+    model: nn.Module, optimizer: torch.optim.Optimizer, codec: HeatmapCodec, batch: dict, rate: float
+) -> float:
+    """One step of the optimizer at the given learning rate; returns the loss before it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss = batch_loss(model, codec, batch, next(model.parameters()).device)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()

@@ -32,18 +32,10 @@ from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
 from wbkit.train import fit
 
 MAX_PERSONS = 12  # fitted and shown; the demo is a minute's work, not a benchmark
-DEMO_FIT = replace(
-    RECIPES["tiny"],
-    sigma=2.0,
-    schedule=Schedule(batch_size=6, learning_rate=3e-3, warmup_steps=20, milestones=()),
-    augmentation=Augmentation(
-        half_body_probability=0, shift_probability=0, scale=(1.0, 1.0), rotation_probability=0
-    ),
-)
-"""How the demo fits a handful of people: mirrored pictures are the only augmentation."""
+DEMO_STEPS = 250  # updates of the fit: a minute or two
 
 
-def run_demo(data: Path | None, out: Path, *, steps: int = 180, seed: int = 0) -> pd.DataFrame:
+def run_demo(data: Path | None, out: Path, *, steps: int = DEMO_STEPS, seed: int = 0) -> pd.DataFrame:
     """Model, predictions, table, worst keypoints and pictures, written to `out`; returns the table.
 
     Args:
@@ -102,7 +94,7 @@ def demo_predictor(persons: Persons, folder: CocoFolder, steps: int, seed: int) 
     """The shipped model where there is one, else a narrow HRNet fitted to these people for about a minute."""
     if shipped_model():
         return load_predictor(None)
-    recipe = fitted_recipe(steps)
+    recipe = fitted_recipe(len(persons), steps)
     print(
         f"No trained model in data/models: fitting HRNet-W{recipe.width} at "
         f"{recipe.input_size[0]}x{recipe.input_size[1]} to these people. The numbers below say that the "
@@ -111,13 +103,25 @@ def demo_predictor(persons: Persons, folder: CocoFolder, steps: int, seed: int) 
     model = PoseNet(recipe.width).to(memory_format=torch.channels_last)
     dataset = WholeBodyDataset(persons, folder.images, recipe, recipe.augmentation, seed=seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    fit(model, recipe, dataset, steps=steps, device=device)
+    fit(model, recipe, dataset, device=device)
     return Predictor(model, recipe, device=device)
 
 
-def fitted_recipe(steps: int) -> Recipe:
-    """`DEMO_FIT` with its learning rate falling at 60 % and 85 % of the updates."""
-    return DEMO_FIT
+def fitted_recipe(persons: int, steps: int) -> Recipe:
+    """`tiny` with mirroring only, the learning rate falling at 60 % and 85 % of the updates."""
+    batch_size = min(6, persons)
+    epochs = max(1, round(steps * batch_size / persons))
+    schedule = Schedule(
+        batch_size=batch_size,
+        learning_rate=3e-3,
+        epochs=epochs,
+        warmup_steps=20,
+        milestones=(round(0.6 * epochs), round(0.85 * epochs)),
+    )
+    mirror_only = Augmentation(
+        half_body_probability=0, shift_probability=0, scale=(1.0, 1.0), rotation_probability=0
+    )
+    return replace(RECIPES["tiny"], schedule=schedule, augmentation=mirror_only)
 
 
 def _first_images(persons: Persons) -> np.ndarray:

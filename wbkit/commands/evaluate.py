@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from wbkit.annotations import load_annotations, load_results, results_to_json, save_results
+from wbkit.annotations import (
+    Annotations,
+    load_annotations,
+    load_detections,
+    load_results,
+    results_to_json,
+    save_results,
+)
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
 from wbkit.files import atomic_write, read_json
 from wbkit.nms import rescore_and_nms
+
+if TYPE_CHECKING:  # imports torch
+    from wbkit.data import CocoFolder, Persons
 
 
 def show_table(table: pd.DataFrame, title: str) -> None:
@@ -45,23 +56,12 @@ def evaluate_results(options: argparse.Namespace) -> None:
 def evaluate_checkpoint(options: argparse.Namespace) -> None:
     """Predict a whole folder, rescore, suppress, score; the published row beside it where there is one."""
     from wbkit.commands.models import load_predictor
-    from wbkit.data import find_coco_folder, persons_from_annotations, persons_from_detections
+    from wbkit.data import find_coco_folder
     from wbkit.predict import predict_persons
 
     folder = find_coco_folder(options.data)
     annotations = load_annotations(folder.annotations)
-    if options.boxes == "gt":
-        persons = persons_from_annotations(annotations)
-    elif folder.detections is None:
-        raise InputError(
-            "has no person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
-            "Fetch it (wbkit download coco-val says where), or use --boxes gt",
-            file=options.data,
-        )
-    else:
-        from wbkit.annotations import load_detections
-
-        persons = persons_from_detections(annotations, load_detections(folder.detections))
+    persons = find_persons(annotations, folder, options.boxes)
     predictor = load_predictor(
         options.checkpoint,
         options.recipe,
@@ -90,6 +90,21 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
             "could not be read",
             "Fetch these pictures again:\n  " + "\n  ".join(failures[:20] + ["..."] * (len(failures) > 20)),
         )
+
+
+def find_persons(annotations: Annotations, folder: CocoFolder, boxes: str) -> Persons:
+    """The boxes to look into: ground truth's ("gt") or the folder's detections."""
+    from wbkit.data import persons_from_annotations, persons_from_detections
+
+    if boxes == "gt":
+        return persons_from_annotations(annotations)
+    if folder.detections is None:
+        raise InputError(
+            "has no person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
+            "Fetch it (wbkit download coco-val says where), or use --boxes gt",
+            file=folder.annotations.parent.parent,
+        )
+    return persons_from_detections(annotations, load_detections(folder.detections))
 
 
 def show_published(table: pd.DataFrame, published: dict[str, tuple[float, float]], boxes: str) -> None:

@@ -1,0 +1,529 @@
+"""Every command, in process, on tiny pictures: what it writes, says and returns."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import PEOPLE_BOXES, picture_name, small_picture
+
+from wbkit import __version__, download
+from wbkit.annotations import load_annotations, load_detections, load_results, results_from_arrays
+from wbkit.cli import build_parser, main
+from wbkit.commands import demo
+from wbkit.commands import download as download_command
+from wbkit.evaluate import STATISTICS, per_part_table
+from wbkit.nms import rescore_and_nms
+
+COMMANDS = ("demo", "predict", "evaluate", "download")
+ROWS = ["body", "foot", "face", "lefthand", "righthand", "wholebody", "hand"]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Commands write below the current folder; no model or data of the checkout is used by chance."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("WBKIT_DATA", str(tmp_path / "data"))
+
+
+def pictures(folder: Path) -> list[Path]:
+    return [folder / "val2017" / picture_name(i) for i in PEOPLE_BOXES]
+
+
+def truth(folder: Path) -> Path:
+    return folder / "annotations" / "coco_wholebody_val_v1.0.json"
+
+
+def call(*arguments: object) -> int:
+    return main([str(a) for a in arguments])
+
+
+@pytest.fixture
+def predict(tiny_checkpoint, tmp_path):
+    """`wbkit predict` with the tiny checkpoint: exit status and records."""
+
+    def run(*arguments: object) -> tuple[int, list[dict]]:
+        out = tmp_path / "out" / "results.json"
+        status = call("predict", *arguments, "--checkpoint", tiny_checkpoint, "--out", out, "--device", "cpu")
+        return status, json.loads(out.read_text()) if out.exists() else []
+
+    return run
+
+
+# --- the command line itself -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text
+    assert f"  wbkit {command}" in text
+
+
+def examples() -> list[list[str]]:
+    """The lines `  wbkit COMMAND ...` of the help texts, without their comments."""
+    from wbkit.cli import EPILOGS
+
+    lines = [line for text in EPILOGS.values() for line in text.splitlines() if line.startswith("  wbkit ")]
+    return [line.split("  ")[0].split()[1:] for line in (line.strip() for line in lines)]
+
+
+@pytest.mark.parametrize("arguments", examples(), ids=" ".join)
+def test_examples_can_be_parsed(arguments):
+    assert build_parser().parse_args(arguments).command == arguments[0]
+
+
+def test_version_and_missing_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"wbkit {__version__}\n"
+    for wrong in ([], ["train-a-dog"], ["evaluate", "--boxes", "mine"], ["predict"]):
+        with pytest.raises(SystemExit) as stop:
+            main(wrong)
+        assert stop.value.code == 2
+        assert "usage:" in capsys.readouterr().err
+
+
+def test_bad_input_ends_with_status_2_and_one_message(capsys):
+    assert call("evaluate", "--annotations", "none.json", "--results", "none.json") == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("wbkit evaluate: none.json: cannot be read")
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_interruption_ends_with_130(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wbkit.commands.evaluate.evaluate_results", interrupted)
+    assert call("evaluate", "--annotations", "a.json", "--results", "b.json") == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_as_a_module_and_as_a_script():
+    for command in ([sys.executable, "-m", "wbkit.cli"], [Path(sys.executable).with_name("wbkit")]):
+        if Path(command[0]).exists():
+            done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
+            assert (done.returncode, done.stdout) == (0, f"wbkit {__version__}\n")
+
+
+# --- predict -----------------------------------------------------------------------------------------
+
+
+def named_boxes(folder: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps({picture_name(i): boxes for i, boxes in PEOPLE_BOXES.items()}))
+    return path
+
+
+def test_predict_with_named_boxes(tiny_coco, tmp_path, predict, capsys):
+    status, records = predict(*pictures(tiny_coco), "--boxes", named_boxes(tiny_coco, tmp_path))
+    assert status == 0
+    assert [r["image_id"] for r in records] == [1, 1, 2, 2, 3]
+    assert [tuple(r["bbox"]) for r in records] == [box for boxes in PEOPLE_BOXES.values() for box in boxes]
+    assert [r["file_name"] for r in records] == [picture_name(i) for i in (1, 1, 2, 2, 3)]
+    assert all(r["bbox_score"] == 1 and r["category_id"] == 1 for r in records)
+    results = load_results(tmp_path / "out" / "results.json")
+    table = per_part_table(truth(tiny_coco), results)
+    assert list(table.index) == ROWS
+    assert table.loc["wholebody"].notna().any()
+    assert "5 people in 3 pictures" in capsys.readouterr().out
+    for path in pictures(tiny_coco):
+        drawing = cv2.imread(str(tmp_path / "out" / f"{path.stem}.pose.jpg"))
+        assert drawing.shape == (120, 160, 3)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        *(f"{p.stem}.pose.jpg" for p in pictures(tiny_coco)),
+        "results.json",
+    ]
+
+
+def test_predict_with_a_coco_detection_file(tiny_coco, tmp_path, predict):
+    boxes = next((tiny_coco / "person_detection_results").iterdir())
+    status, records = predict(*pictures(tiny_coco), "--boxes", boxes)
+    found = load_detections(boxes)
+    assert status == 0
+    assert [r["image_id"] for r in records] == found.image_ids.tolist()
+    np.testing.assert_allclose([r["bbox"] for r in records], found.boxes_xywh)
+    np.testing.assert_allclose([r["bbox_score"] for r in records], found.scores)
+
+
+def test_coco_boxes_belong_to_the_number_in_the_name_only(tiny_coco, tmp_path, predict, capsys):
+    # One picture without a number: ids are then 1, 2; the boxes of image 1 must not go to photo.jpg.
+    photo = shutil.copy(pictures(tiny_coco)[1], tmp_path / "photo.jpg")
+    boxes = next((tiny_coco / "person_detection_results").iterdir())
+    assert predict(photo, pictures(tiny_coco)[2], "--boxes", boxes)[0] == 2
+    assert "has no boxes for photo.jpg" in capsys.readouterr().err
+
+
+def test_box_scores_as_fifth_numbers_and_nobody(tiny_coco, tmp_path, predict):
+    path = tmp_path / "boxes.json"
+    content = {picture_name(1): [], picture_name(2): [[*PEOPLE_BOXES[2][0], 0.25], PEOPLE_BOXES[2][1]]}
+    path.write_text(json.dumps(content))
+    status, records = predict(*pictures(tiny_coco)[:2], "--boxes", path)
+    assert status == 0
+    assert [(r["image_id"], r["bbox_score"]) for r in records] == [(2, 0.25), (2, 1.0)]
+    assert (tmp_path / "out" / "000000000001.pose.jpg").exists()
+
+
+@pytest.mark.parametrize("detector", ["whole", "hog"])
+def test_predict_without_boxes_says_where_they_come_from(detector, tiny_coco, predict, capsys):
+    status, records = predict(*pictures(tiny_coco)[:2], "--detector", detector)
+    assert status == 0
+    assert [r["image_id"] for r in records] == [1, 2]
+    assert [r["bbox"] for r in records] == [[0, 0, 160, 120]] * 2
+    text = "".join(capsys.readouterr())
+    for name in (picture_name(1), picture_name(2)):
+        assert f"{name}: 1 box(es) from" in text
+    assert ("nobody was found" in text) == (detector == "hog")
+
+
+def test_results_are_in_the_order_of_the_pictures(tiny_coco, tmp_path, predict):
+    ordered = [pictures(tiny_coco)[i] for i in (2, 0, 1)]
+    _, records = predict(*ordered, "--detector", "whole", "--batch-size", "2")
+    assert [r["image_id"] for r in records] == [3, 1, 2]
+
+
+def test_names_without_numbers_get_running_numbers(tmp_path, predict):
+    paths = [tmp_path / name for name in ("beach.png", "7.jpg", "a b.jpg")]
+    for i, path in enumerate(paths):
+        cv2.imwrite(str(path), small_picture(i))
+    status, records = predict(*paths, "--detector", "whole")
+    assert status == 0
+    assert [(r["image_id"], r["file_name"]) for r in records] == [
+        (1, "beach.png"),
+        (2, "7.jpg"),
+        (3, "a b.jpg"),
+    ]
+
+
+def test_a_broken_picture_among_good_ones(tiny_coco, predict, tmp_path, capsys):
+    first, broken, last = pictures(tiny_coco)
+    broken.write_bytes(broken.read_bytes()[:300])
+    status, records = predict(first, broken, last, "--boxes", named_boxes(tiny_coco, tmp_path))
+    assert status == 2
+    assert [r["image_id"] for r in records] == [1, 1, 3]
+    captured = capsys.readouterr()
+    assert "3 people in 2 pictures" in captured.out
+    assert "1 of 3 pictures were left out" in captured.err
+    assert captured.err.count(str(broken)) == 1
+    assert "cut off" in captured.err
+    assert not (tmp_path / "out" / f"{broken.stem}.pose.jpg").exists()
+
+
+def test_options_change_the_numbers_a_little(tiny_coco, predict, tmp_path):
+    pictures_and_boxes = [*pictures(tiny_coco)[:1], "--boxes", named_boxes(tiny_coco, tmp_path)]
+
+    def keypoints(*more: str) -> np.ndarray:
+        status, records = predict(*pictures_and_boxes, *more)
+        assert status == 0
+        return np.array([r["keypoints"] for r in records])
+
+    plain = keypoints()
+    np.testing.assert_array_equal(keypoints("--recipe", "tiny"), plain)
+    assert (keypoints("--no-flip") != plain).any()
+    assert np.median(np.abs(keypoints("--bf16") - plain)) < 0.5
+
+
+def test_predict_without_a_checkpoint_takes_the_shipped_model(tiny_coco, tmp_path, tiny_checkpoint, predict):
+    boxes = named_boxes(tiny_coco, tmp_path)
+    _, expected = predict(pictures(tiny_coco)[0], "--boxes", boxes)
+    (tmp_path / "data" / "models").mkdir()
+    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "shipped.safetensors")
+    out = tmp_path / "two" / "results.json"
+    assert call("predict", pictures(tiny_coco)[0], "--boxes", boxes, "--out", out, "--device", "cpu") == 0
+    assert json.loads(out.read_text()) == expected
+
+
+# --- evaluate ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def results_file(tiny_coco, tmp_path) -> Path:
+    """The truth a little off, with boxes, box scores and one duplicate."""
+    annotations = load_annotations(truth(tiny_coco))
+    keypoints = np.concatenate([annotations.keypoints, annotations.keypoints[:1]])
+    keypoints[..., :2] += np.random.default_rng(0).normal(0, 0.6, keypoints[..., :2].shape)
+    keypoints[..., 2] = np.random.default_rng(1).uniform(0.1, 1, keypoints.shape[:2])
+    boxes = np.concatenate([annotations.boxes_xywh, annotations.boxes_xywh[:1]])
+    image_ids = np.append(annotations.person_image_ids, annotations.person_image_ids[0])
+    scores = np.linspace(0.9, 0.4, len(boxes))
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results_from_arrays(keypoints, boxes, image_ids, scores, box_scores=scores)))
+    return path
+
+
+def written_table(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, index_col="part")
+    assert list(table.index) == ROWS
+    assert list(table.columns) == list(STATISTICS)
+    return table
+
+
+def test_evaluate_a_results_file(tiny_coco, results_file, tmp_path, capsys):
+    out = tmp_path / "deep" / "table.csv"
+    status = call("evaluate", "--annotations", truth(tiny_coco), "--results", results_file, "--out", out)
+    assert status == 0
+    expected = per_part_table(truth(tiny_coco), results_file)
+    pd.testing.assert_frame_equal(written_table(out), expected)
+    text = capsys.readouterr().out
+    assert "AP75" in text
+    assert all(row in text for row in ROWS)
+
+
+def test_evaluate_with_rescoring(tiny_coco, results_file, tmp_path):
+    out, arguments = tmp_path / "table.csv", ("--annotations", truth(tiny_coco), "--results", results_file)
+    assert call("evaluate", *arguments, "--rescore", "--out", out) == 0
+    expected = per_part_table(truth(tiny_coco), rescore_and_nms(load_results(results_file)))
+    pd.testing.assert_frame_equal(written_table(out), expected)
+    assert not expected.equals(per_part_table(truth(tiny_coco), results_file))  # the duplicate is gone
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="xtcocotools has no wheels for Python 3.12 and later")
+@pytest.mark.parametrize("rescore", [True, False])
+def test_evaluate_beside_the_reference(rescore, tiny_coco, results_file, capsys):
+    more = ["--rescore"] if rescore else []
+    arguments = ("--annotations", truth(tiny_coco), "--results", results_file, "--reference")
+    assert call("evaluate", *arguments, *more) == 0
+    text = capsys.readouterr().out
+    assert "by xtcocotools" in text
+    assert float(text.rsplit("largest difference: ", 1)[1]) < 1e-9
+
+
+@pytest.mark.parametrize("boxes", ["gt", "detections"])
+def test_evaluate_a_checkpoint(boxes, tiny_coco, tiny_checkpoint, tmp_path, capsys):
+    out = tmp_path / "table.csv"
+    arguments = ("--data", tiny_coco, "--checkpoint", tiny_checkpoint, "--boxes", boxes, "--device", "cpu")
+    assert call("evaluate", *arguments, "--workers", "0", "--out", out) == 0
+    table = written_table(out)
+    raw = load_results(tmp_path / "table.results.json")
+    assert len(raw) == 5
+    pd.testing.assert_frame_equal(
+        table, per_part_table(truth(tiny_coco), rescore_and_nms(raw, input_size=(96, 128))), atol=1e-9
+    )
+    assert f"{boxes} boxes" in capsys.readouterr().out
+    if boxes == "detections":
+        np.testing.assert_allclose(sorted(raw.box_scores), [0.5, 0.6, 0.7, 0.8, 0.9])
+
+
+def test_published_rows_are_printed_beside(capsys):
+    from wbkit.commands.evaluate import show_published
+    from wbkit.recipes import RECIPES
+
+    table = pd.DataFrame(0.5, index=ROWS, columns=list(STATISTICS))
+    show_published(table, RECIPES["w32_dark_256x192"].published, "gt")
+    text = capsys.readouterr().out
+    assert "0.582" in text
+    assert "0.671" in text
+    assert "ground truth" in text
+    show_published(table, {}, "gt")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("missing", ["--annotations", "--results"])
+def test_annotations_and_results_go_together(missing, capsys):
+    assert call("evaluate", missing, "x.json") == 2
+    assert "go together" in capsys.readouterr().err
+
+
+def test_evaluating_results_never_imports_torch(tiny_coco, results_file):
+    code = (
+        "import sys; from wbkit.cli import main; status = main(sys.argv[1:]); "
+        "sys.exit(status or (3 if 'torch' in sys.modules else 0))"
+    )
+    arguments = ["evaluate", "--annotations", truth(tiny_coco), "--results", results_file, "--rescore"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+# --- download ----------------------------------------------------------------------------------------
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the server's `content` under every path, also from the middle."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        content, wanted = self.server.content, self.headers.get("Range")
+        self.server.requests.append(wanted)
+        first = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        self.send_response(206 if first else 200)
+        if first:
+            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        self.send_header("ETag", '"one"')
+        self.send_header("Content-Length", str(len(content) - first))
+        self.end_headers()
+        stop = self.server.stop_after.pop(0) if self.server.stop_after else len(content)
+        self.wfile.write(content[first : first + stop])
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("WBKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.requests, server.stop_after = True, [], []
+    server.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def serve_zip(server, monkeypatch, tmp_path, names: list[str]) -> bytes:
+    """Let coco-val come from the server: a zip with these files."""
+    path = tmp_path / "made.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.mkdir("val2017")
+        for i, name in enumerate(names):
+            archive.writestr(name, np.random.default_rng(i).bytes(60_000))
+    server.content = path.read_bytes()
+    known = f"md5:{hashlib.md5(server.content).hexdigest()}"
+    url = f"{server.address}/zips/val2017.zip"
+    own = partial(download_command.download_coco_val, url=url, known_hash=known)
+    monkeypatch.setattr(download_command, "download_coco_val", own)
+    return server.content
+
+
+def test_download_coco_val_unpacks_and_says_what_is_missing(server, monkeypatch, tmp_path, capsys):
+    serve_zip(server, monkeypatch, tmp_path, ["val2017/1.jpg", "val2017/2.jpg"])
+    assert call("download", "coco-val", "--data", tmp_path / "mine") == 0
+    assert sorted(p.name for p in (tmp_path / "mine" / "val2017").iterdir()) == ["1.jpg", "2.jpg"]
+    assert (tmp_path / "mine" / "val2017" / "2.jpg").read_bytes() == np.random.default_rng(1).bytes(60_000)
+    text = capsys.readouterr().out
+    for fragment in ("coco_wholebody_val_v1.0.json", "jin-s13/COCO-WholeBody", "COCO_val2017_detections"):
+        assert fragment in text
+    kept = tmp_path / "mine" / "val2017" / "1.jpg"
+    before = kept.stat().st_mtime_ns
+    (tmp_path / "mine" / "val2017" / "2.jpg").write_bytes(b"half")  # what a kill left is mended
+    assert call("download", "coco-val", "--data", tmp_path / "mine") == 0
+    assert kept.stat().st_mtime_ns == before
+    assert (tmp_path / "mine" / "val2017" / "2.jpg").stat().st_size == 60_000
+    assert len(server.requests) == 1
+
+
+def test_download_goes_to_the_data_folder_by_default(server, monkeypatch, tmp_path):
+    serve_zip(server, monkeypatch, tmp_path, ["val2017/1.jpg"])
+    assert call("download", "coco-val") == 0
+    assert (tmp_path / "data" / "coco" / "val2017" / "1.jpg").exists()
+
+
+def test_download_goes_on_where_it_stopped(server, monkeypatch, tmp_path, capsys):
+    serve_zip(server, monkeypatch, tmp_path, ["val2017/1.jpg", "val2017/2.jpg"])
+    server.stop_after = [download.CHUNK] * download.ATTEMPTS
+    server.content, whole = server.content + b"\0" * 200_000, server.content  # longer than the attempts reach
+    assert call("download", "coco-val", "--data", tmp_path / "mine") == 2
+    assert "Call again" in capsys.readouterr().err
+    server.content = whole + b"\0" * 200_000
+    first = len(server.requests)
+    assert call("download", "coco-val", "--data", tmp_path / "mine") == 2  # its hash is another
+    assert server.requests[first] == f"bytes={download.ATTEMPTS * download.CHUNK}-"
+    assert "wrong hash" in capsys.readouterr().err
+    server.content = whole
+    assert call("download", "coco-val", "--data", tmp_path / "mine") == 0
+    assert (tmp_path / "mine" / "val2017" / "2.jpg").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "val2017/../../evil.txt", "/evil.txt"])
+def test_download_refuses_to_leave_its_folder(name, server, monkeypatch, tmp_path, capsys):
+    serve_zip(server, monkeypatch, tmp_path, ["val2017/1.jpg", name])
+    assert call("download", "coco-val", "--data", tmp_path / "mine") == 2
+    assert "holds a path outside" in capsys.readouterr().err
+    assert not (tmp_path / "evil.txt").exists()
+    assert not Path("/evil.txt").exists()
+
+
+def test_download_a_checkpoint(server, tiny_checkpoint, tmp_path, capsys):
+    server.content = tiny_checkpoint.read_bytes()
+    name = f"net-{hashlib.sha256(server.content).hexdigest()[:8]}.safetensors"
+    assert call("download", "checkpoint", f"{server.address}/{name}") == 0
+    text = capsys.readouterr().out
+    assert str(tmp_path / "cache" / "checkpoints" / name) in text
+    assert "width 16, 133 keypoints (sha256:" in text
+    server.content = server.content[:-1] + b"?"
+    assert call("download", "checkpoint", f"{server.address}/{name}") == 0  # the good copy is kept
+    assert call("download", "checkpoint", f"{server.address}/other-01234567.pth") == 2
+    assert "wrong hash" in capsys.readouterr().err
+
+
+# --- demo --------------------------------------------------------------------------------------------
+
+DEMO_FILES = ["heatmaps.png", "poses.png", "precision_recall.png", "results.json", "table.csv"]
+
+
+def check_demo(out: Path, folder: Path, table: pd.DataFrame):
+    assert sorted(p.name for p in out.iterdir()) == DEMO_FILES
+    pd.testing.assert_frame_equal(written_table(out / "table.csv"), table)
+    assert len(load_results(out / "results.json")) == 5
+    for name in DEMO_FILES[:3]:
+        picture = cv2.imread(str(out / name))
+        assert min(picture.shape[:2]) > 300
+        assert picture.std() > 5
+
+
+def test_demo_fits_where_there_is_no_model(tiny_coco, tmp_path, capsys):
+    table = demo.run_demo(tiny_coco, tmp_path / "out", steps=3)
+    check_demo(tmp_path / "out", tiny_coco, table)
+    text = capsys.readouterr().out
+    assert "5 people in 3 pictures" in text
+    assert "fitting HRNet-W16" in text
+    assert "AP and AR by part" in text
+    assert "The ten worst keypoints" in text
+    assert all(name in text for name in DEMO_FILES)
+
+
+def test_demo_prefers_the_shipped_model(tiny_coco, tmp_path, tiny_checkpoint, monkeypatch, capsys):
+    (tmp_path / "data" / "models").mkdir()
+    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "shipped.safetensors")
+    monkeypatch.setattr(demo, "fit", lambda *_, **__: pytest.fail("fitted, though a model is there"))
+    assert call("demo", "--data", tiny_coco, "--out", tmp_path / "out") == 0
+    check_demo(tmp_path / "out", tiny_coco, written_table(tmp_path / "out" / "table.csv"))
+    assert "shipped.safetensors" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["coco", "wholebody-mini"])
+def test_demo_finds_its_data(name, tiny_coco, tmp_path):
+    shutil.copytree(tiny_coco, tmp_path / "data" / name)
+    found = demo.find_demo_data(None)
+    assert found.annotations == tmp_path / "data" / name / "annotations" / "coco_wholebody_val_v1.0.json"
+    shutil.copytree(tiny_coco, tmp_path / "data" / "coco", dirs_exist_ok=True)
+    assert demo.find_demo_data(None).annotations.parts[-3] == "coco"  # the real one first
+    assert demo.find_demo_data(tiny_coco).images == tiny_coco / "val2017"
+
+
+def test_demo_and_predict_work_without_a_data_folder(tiny_coco, tmp_path, monkeypatch, capsys):
+    """As when only the package was installed: --data and --checkpoint are enough."""
+    from wbkit.commands import models
+    from wbkit.errors import InputError
+
+    monkeypatch.delenv("WBKIT_DATA")
+
+    def nothing():
+        raise InputError("no data folder beside wbkit", "Set WBKIT_DATA")
+
+    for module in (models, demo):
+        monkeypatch.setattr(module, "data_folder", nothing)
+    assert models.shipped_model() is None
+    demo.run_demo(tiny_coco, tmp_path / "out", steps=1)
+    assert "fitting HRNet-W16" in capsys.readouterr().out

@@ -1,0 +1,73 @@
+"""`wbkit predict` under torchrun: two processes write the same file as one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import PEOPLE_BOXES, picture_name
+
+from wbkit.cli import main
+
+pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
+LIMIT = 150  # seconds; each process imports torch anew
+
+
+def torchrun(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
+    """Two processes on this machine, on a free port."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    return subprocess.run(
+        [*launch, "-m", "wbkit.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        env=environment,
+        cwd=folder,
+    )
+
+
+def arguments(coco: Path, checkpoint: Path, out: Path) -> list[str]:
+    boxes = coco / "boxes.json"
+    boxes.write_text(json.dumps({picture_name(i): found for i, found in PEOPLE_BOXES.items()}))
+    pictures = [str(coco / "val2017" / picture_name(i)) for i in (3, 1, 2)]
+    # One crop a pass: the last bits of a convolution may depend on the size of its batch, and the shares
+    # of two processes are batched differently.
+    options = {
+        "--boxes": boxes,
+        "--checkpoint": checkpoint,
+        "--out": out,
+        "--batch-size": 1,
+        "--device": "cpu",
+    }
+    return ["predict", *pictures, *(str(word) for pair in options.items() for word in pair)]
+
+
+def test_two_processes_write_what_one_writes(tiny_coco, tiny_checkpoint, tmp_path, one_thread):
+    assert main(arguments(tiny_coco, tiny_checkpoint, tmp_path / "one" / "results.json")) == 0
+    done = torchrun(arguments(tiny_coco, tiny_checkpoint, tmp_path / "two" / "results.json"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    one, two = (tmp_path / name / "results.json" for name in ("one", "two"))
+    assert [r["image_id"] for r in json.loads(one.read_text())] == [3, 1, 1, 2, 2]
+    assert one.read_bytes() == two.read_bytes()
+    drawings = [sorted(p.name for p in path.parent.glob("*.jpg")) for path in (one, two)]
+    assert drawings[0] == drawings[1] == [f"{i:012d}.pose.jpg" for i in (1, 2, 3)]
+    assert done.stdout.count("5 people in 3 pictures") == 1  # rank 0 alone speaks
+
+
+def test_a_broken_picture_in_the_second_share_is_listed(tiny_coco, tiny_checkpoint, tmp_path):
+    broken = tiny_coco / "val2017" / picture_name(1)  # the second argument: rank 1 takes it
+    broken.write_bytes(broken.read_bytes()[:300])
+    out = tmp_path / "two" / "results.json"
+    done = torchrun(arguments(tiny_coco, tiny_checkpoint, out), tmp_path)
+    assert done.returncode != 0
+    assert [r["image_id"] for r in json.loads(out.read_text())] == [3, 2, 2]
+    assert "1 of 3 pictures were left out" in done.stderr
+    assert str(broken) in done.stderr
