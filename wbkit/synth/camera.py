@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numba
 import numpy as np
@@ -76,43 +74,47 @@ def defocus(rng: np.random.Generator, size_wh: tuple[int, int]):
     return lambda colours: cv2.filter2D(colours, -1, kernel / kernel.sum())
 
 
-@numba.njit(cache=True, fastmath=True)
-def crease_shadows(picture, depth, focal, strength):
+def crease_shadows(picture: np.ndarray, depth: np.ndarray, focal: float, strength: float) -> np.ndarray:
     """Darken what lies just behind a nearer surface, where less light of the sky arrives: (H, W, 3) -> (H, W, 3).
 
     Args:
         depth: (H, W) m. focal: px. strength: 0-1.
     """
+    ways = np.array([[r * np.sin(a), r * np.cos(a)] for r, b in ((1, 0.4), (2, 0.0)) for a in b + 0.785 * np.arange(8)])
+    hidden = _hidden_share(depth[::2, ::2].copy(), np.float32(focal * 0.03), ways.astype(np.float32))
+    dark = cv2.resize(hidden, depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return picture * (1 - np.float32(strength) * dark)[:, :, None]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _hidden_share(depth, radius_at_1m, ways):
+    """Share 0-1 of a pixel's surroundings (6 and 12 cm around) that lies slightly nearer to the camera."""
     height, width = depth.shape
-    out = np.empty_like(picture)
+    out = np.zeros((height, width), np.float32)
     for y in range(height):
         for x in range(width):
             z = depth[y, x]
-            hidden = np.float32(0)
-            if z < 60:
-                for ring in range(1, 3):
-                    radius = min(max(focal / z * np.float32(0.06) * ring, np.float32(1.0)), np.float32(24))
-                    for k in range(8):
-                        angle = 0.785 * k + 0.39 * ring
-                        yy, xx = int(y + radius * math.sin(angle)), int(x + radius * math.cos(angle))
-                        if 0 <= yy < height and 0 <= xx < width:
-                            step = z - depth[yy, xx] - np.float32(0.015)
-                            if 0 < step < 0.5:
-                                hidden += min(step / np.float32(0.08), np.float32(1)) * (1 - 2 * step)
-            for i in range(3):
-                out[y, x, i] = picture[y, x, i] * (1 - strength * hidden / np.float32(16))
+            if z > 50:
+                continue
+            radius = min(max(radius_at_1m / z, np.float32(0.6)), np.float32(12))
+            for k in range(len(ways)):
+                yy, xx = int(y + radius * ways[k, 0] + np.float32(0.5)), int(x + radius * ways[k, 1] + np.float32(0.5))
+                if 0 <= yy < height and 0 <= xx < width:
+                    step = z - depth[yy, xx] - np.float32(0.015)
+                    if 0 < step < np.float32(0.5):
+                        out[y, x] += min(step * np.float32(12), np.float32(1)) * (1 - 2 * step) / np.float32(16)
     return out
 
 
 def develop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Linear RGB (H, W, 3) -> sRGB uint8: exposure, tone curve, colour cast, blur, vignetting, noise."""
     height, width = picture.shape[:2]
-    grey = picture.mean(2)
+    grey = cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32))
     exposure = (
         rng.choice([1.0, 0.45, 1.8], p=[0.8, 0.13, 0.07])
         * rng.lognormal(0, 0.22)
         * 0.25
-        / (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-3)
+        / (0.5 * np.median(grey[::4, ::4]) + 0.5 * grey.mean() + 1e-3)
     )
     x = picture * np.float32(exposure) * (1 + rng.normal(0, 0.045, 3)).astype(np.float32)
     x = _blur(rng, x)
@@ -120,11 +122,13 @@ def develop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         yy, xx = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         x *= (1 - rng.uniform(0.1, 0.45) * (xx**2 + yy**2) / 2).astype(np.float32)[:, :, None]
     gain = rng.choice([0.0004, 0.002, 0.008], p=[0.5, 0.35, 0.15])
-    x = x + np.sqrt(np.maximum(x, 0) * gain + gain * 0.02) * rng.standard_normal(x.shape, np.float32) * 0.7
+    grain = rng.standard_normal((height, width), np.float32) * np.float32(0.7)
+    grain = np.stack([grain, np.roll(grain, 97, 0), np.roll(grain, 61, 1)], 2)
+    x = x + np.sqrt(np.maximum(x, 0) * gain + gain * 0.02) * grain
     x = np.clip(x, 0, None)
     shoulder = rng.uniform(1.6, 5.0)
     x = x * (1 + x / shoulder**2) / (1 + x)  # Reinhard's curve with a white point
-    x = np.clip(x * 1.35, 0, 1) ** np.float32(1 / 2.2)
+    x = cv2.pow(np.clip(x * np.float32(1.35), 0, 1), 1 / 2.2)
     contrast = rng.uniform(0.95, 1.45)
     x = np.clip((x - 0.42) * contrast + 0.42, 0, 1)
     if rng.uniform() < 0.25:

@@ -10,7 +10,7 @@ from wbkit.synth import body as body_module
 from wbkit.synth.body import Body, Posed
 from wbkit.synth.fields import REGIONS, Fields, load_fields, region
 from wbkit.synth.props import ball, tube
-from wbkit.synth.raster import smooth, vertex_normals
+from wbkit.synth.raster import cut, drape, smooth, vertex_normals
 from wbkit.synth.render import TEXTURED, Mesh, join
 from wbkit.synth.style import Outfit, cloth, cloth_colour, material
 
@@ -59,56 +59,46 @@ class _Dresser:
             crease: height of its folds in m. over: region of its faces; None: the skin's.
         """
         cover = np.where(self.fields.is_skin, cover, -1).astype(np.float32)
-        faces = self.body.faces[(self.body.face_groups == body_module.SKIN)]
-        shown = cover > 0
-        faces = faces[shown[faces[:, 0]] | shown[faces[:, 1]] | shown[faces[:, 2]]]
-        if not len(faces):
-            return
         v, n = self.posed.vertices, self.normals
         shape = v
         if rounds:
             inside = np.clip(cover / 0.02 + 0.5, 0, 1).astype(np.float32) * np.float32(0.9)
             shape = smooth(v, self.fields.starts, self.fields.neighbours, inside, rounds)
-        lift = np.maximum(offset - ((shape - v) * n).sum(1), 0) + crease * self.wrinkles
-        self._append(shape + n * lift[:, None].astype(np.float32), faces, cover, number, over)
+        above = np.broadcast_to(np.asarray(offset, np.float32), len(v))
+        self._append(drape(shape, v, n, above, np.float32(crease), self.wrinkles), self.fields.skin_faces, cover, number, over)
         if hide:
             self.hidden |= cover > margin
 
     def _append(
         self, shape: np.ndarray, faces: np.ndarray, clip: np.ndarray, number: int, over: int | None
     ) -> None:
-        """Keep the used vertices and make a mesh of them; faces take their region from their first vertex."""
-        used, local = _compact(faces, len(shape))
-        regions = self.fields.region[faces[:, 0]]
-        part = regions if over is None else np.full(len(faces), over, np.int16)
+        """The part of the faces where `clip` > 0 as a mesh; faces take their region from their first vertex."""
+        chosen, used, local = cut(faces, clip > 0)
+        if not len(chosen):
+            return
+        regions = self.fields.region[faces[chosen, 0]]
+        part = regions if over is None else np.full(len(chosen), over, np.int16)
         vertices = np.ascontiguousarray(shape[used], np.float32)
         self.layers.append(Mesh(
             vertices=vertices, normals=vertex_normals(vertices, local), coords=self.body.template[used],
             paint=self.fields.paint[used], clip=np.ascontiguousarray(clip[used], np.float32), faces=local,
-            material=np.full(len(faces), number, np.int16), frame=regions,
-            person=np.full(len(faces), self.person, np.int16), region=part.astype(np.int16),
+            material=np.full(len(chosen), number, np.int16), frame=regions,
+            person=np.full(len(chosen), self.person, np.int16), region=part.astype(np.int16),
         ))  # fmt: skip
-
-
-def _compact(faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Used vertices, and the faces renumbered to them."""
-    mask = np.zeros(count, bool)
-    mask[faces.ravel()] = True
-    number = np.cumsum(mask, dtype=np.int32) - 1
-    return np.flatnonzero(mask), number[faces]
 
 
 def _folds(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Smooth random folds over the body: (V,) about -1 to 1, wavelengths of 4-15 cm."""
-    ways = rng.normal(size=(3, 7))
-    ways *= 2 * np.pi / rng.uniform(0.04, 0.15, 7) / np.linalg.norm(ways, axis=0)
-    bent = template + 0.02 * np.sin(template @ (rng.normal(size=(3, 3)) * 20))
-    return (np.sin(bent @ ways + rng.uniform(0, 6.3, 7)).sum(1) / 3.5).astype(np.float32)
+    ways = rng.normal(size=(3, 6))
+    ways *= 2 * np.pi / rng.uniform(0.04, 0.15, 6) / np.linalg.norm(ways, axis=0)
+    bent = template + np.float32(0.02) * np.sin(template @ (rng.normal(size=(3, 3)) * 20).astype(np.float32))
+    waves = np.sin(bent @ ways.astype(np.float32) + rng.uniform(0, 6.3, 6).astype(np.float32))
+    return waves @ np.full(6, 0.3, np.float32)
 
 
 def dress(body: Body, posed: Posed, outfit: Outfit, tones: dict, person: int, table: list, rng) -> Mesh:
     """One person as a mesh in world axes; new materials are appended to `table`."""
-    skin_faces = body.faces[body.face_groups == body_module.SKIN]
+    skin_faces = load_fields().skin_faces
     d = _Dresser(body, load_fields(), posed, vertex_normals(posed.vertices, skin_faces), person, rng, table, [],
                  np.zeros(len(posed.vertices), bool), _folds(body.template, rng))  # fmt: skip
     numbers = {name: d.add(row) for name, row in tones.items()}
@@ -124,11 +114,10 @@ def dress(body: Body, posed: Posed, outfit: Outfit, tones: dict, person: int, ta
 def _naked(d: _Dresser, numbers: dict[str, int], bearded: bool) -> None:
     """Skin that no cloth covers, eyes, lashes, teeth."""
     groups, faces = d.body.face_groups, d.body.faces
-    seen = faces[groups == body_module.SKIN]
-    bare = ~d.hidden
-    seen = seen[bare[seen[:, 0]] | bare[seen[:, 1]] | bare[seen[:, 2]]]
     one = np.ones(len(d.body.template), np.float32)
-    d._append(d.posed.vertices, seen, one, numbers["skin"], None)
+    bare = np.where(d.hidden, np.float32(0), np.float32(1))
+    d._append(d.posed.vertices, d.fields.skin_faces, bare, numbers["skin"], None)
+    d.layers[-1].clip[:] = 1
     d.layers[-1].paint = d.layers[-1].paint * np.float32([1, 0.5 * (bearded or d.rng.uniform() < 0.15)])
     for group, name in (
         (body_module.EYES, "eyes"),

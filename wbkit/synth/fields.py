@@ -30,7 +30,7 @@ class Fields:
     """Per vertex of the template (V): `region` int16; `arm` 0 shoulder - 1 elbow - 2 wrist; `leg` 0 hip - 1 knee -
     2 ankle; `collar` m below the neck line, `hairline` m inside the hair, `beard` m inside a beard, `mask` m inside
     a face mask, `hat` m above a hat's rim; `paint` (V, 2). `frames` (K, 14): pattern frames, one a region.
-    `starts`, `neighbours`: who is joined to whom by skin. `eye_coords` (V, 3): for eyes, in iris radii.
+    `starts`, `neighbours`: who is joined to whom by skin; `skin_faces` (F, 3). `eye_coords` (V, 3): for eyes, in iris radii.
     `brows` (2, 5, 4): x, y, z, half width along each eyebrow."""
 
     region: np.ndarray
@@ -48,6 +48,7 @@ class Fields:
     frames: np.ndarray
     starts: np.ndarray
     neighbours: np.ndarray
+    skin_faces: np.ndarray
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +76,7 @@ def load_fields() -> Fields:
                                                v[:, 2] - 0.6]), -1),
         hat=np.where(head, v[:, 2] - (0.772 + 0.25 * (v[:, 1] + 0.14) * -1 * (v[:, 1] > -0.14)), -1),
         paint=paint, eye_coords=_eye_coords(body, v), brows=_brows(body), frames=_frames(body),
-        starts=starts, neighbours=neighbours,
+        starts=starts, neighbours=neighbours, skin_faces=body.faces[body.face_groups == body_module.SKIN],
     )  # fmt: skip
 
 

@@ -73,9 +73,9 @@ def keypoint_visibility(
         x, y = 2 * pixels[k] + 0.5
         rows = slice(max(0, round(y) - 1), round(y) + 2)
         columns = slice(max(0, round(x) - 1), round(x) + 2)
-        face, near = buffers.face[rows, columns], buffers.depth[rows, columns]
+        face, closeness = buffers.face[rows, columns], buffers.closeness[rows, columns]
         own = (face >= 0) & (mesh.person[face] == person) & allowed[k][mesh.region[face]]
-        own &= near > depth[k] - tolerance[k] - 0.5 * depth[k] / camera.focal
+        own &= closeness * (depth[k] - tolerance[k] - 0.5 * depth[k] / camera.focal) < 1
         if own.any():
             out[k, 2] = 2
     return out

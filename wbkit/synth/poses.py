@@ -6,10 +6,10 @@ bone (wbkit.synth.body).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from wbkit.synth.body import Body, Rest
@@ -36,12 +36,24 @@ class Pose:
 
 def turn(axis: np.ndarray, degrees: float) -> np.ndarray:
     """Rotation (3, 3) by `degrees` about `axis`."""
-    axis = np.asarray(axis, float)
-    return cv2.Rodrigues(axis / np.linalg.norm(axis) * np.radians(degrees))[0]
+    x, y, z = (float(v) for v in axis)
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    k = 1 - c
+    return np.array([[c + x * x * k, x * y * k - z * s, x * z * k + y * s],
+                     [y * x * k + z * s, c + y * y * k, y * z * k - x * s],
+                     [z * x * k - y * s, z * y * k + x * s, c + z * z * k]])  # fmt: skip
 
 
 def unit(v: np.ndarray) -> np.ndarray:
-    return v / max(np.linalg.norm(v), 1e-9)
+    return v / max(math.sqrt(v @ v), 1e-9)
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """np.cross for two vectors, without its overhead."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def choose(rng: np.random.Generator, shares: dict[str, float]) -> str:
@@ -49,11 +61,16 @@ def choose(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return list(shares)[rng.choice(len(p), p=p / p.sum())]
 
 
+@lru_cache(maxsize=2)
+def _joints_by_name(body: Body) -> dict[str, np.ndarray]:
+    return dict(zip(body.bones, body.template_joints.astype(float), strict=True))
+
+
 class _Rig:
     """The template's joint places by name, and rotations being filled in."""
 
     def __init__(self, body: Body):
-        self.body, self.at = body, dict(zip(body.bones, body.template_joints.astype(float), strict=True))
+        self.body, self.at = body, _joints_by_name(body)
         self.rotations = np.tile(np.eye(3), (len(body.bones), 1, 1))
 
     def set(self, bone: str, rotation: np.ndarray) -> None:
@@ -194,15 +211,15 @@ def _reach(rig: _Rig, rng: np.random.Generator, side: str, target: np.ndarray, h
     elbow_way = upper * (cosine * along + np.sqrt(1 - cosine**2) * pole)
     d1, d2 = unit(elbow_way), unit(far * along - elbow_way)
     u, v = unit(elbow - shoulder), unit(wrist - elbow)
-    hinge, hinge_now = unit(np.cross(u, v)), unit(np.cross(d1, d2))
-    basis = np.stack([u, hinge, np.cross(u, hinge)])
-    rig.set(f"upperarm01.{side}", np.stack([d1, hinge_now, np.cross(d1, hinge_now)]).T @ basis)
+    hinge, hinge_now = unit(cross(u, v)), unit(cross(d1, d2))
+    basis = np.stack([u, hinge, cross(u, hinge)])
+    rig.set(f"upperarm01.{side}", np.stack([d1, hinge_now, cross(d1, hinge_now)]).T @ basis)
     bend = np.degrees(np.arccos(np.clip(d1 @ d2, -1, 1)) - np.arccos(np.clip(u @ v, -1, 1)))
     rig.set(f"lowerarm01.{side}", turn(hinge, bend + 1e-6))
     rig.set(f"lowerarm02.{side}", turn(v, x * rng.uniform(-55, 45)))
     across = rig.direction(f"finger2-1.{side}", f"finger5-1.{side}")
     rig.set(
-        f"wrist.{side}", turn(across, rng.uniform(-30, 40)) @ turn(np.cross(v, across), rng.uniform(-12, 12))
+        f"wrist.{side}", turn(across, rng.uniform(-30, 40)) @ turn(cross(v, across), rng.uniform(-12, 12))
     )
 
 
@@ -221,13 +238,13 @@ def _hand(rig: _Rig, rng: np.random.Generator, side: str, mode: str) -> None:
         bend = bends[mode](k)
         along = rig.direction(f"finger{k}-1.{side}", f"finger{k}-2.{side}")
         axis = unit(across - (across @ along) * along)
-        spread = turn(np.cross(along, axis), (wide * (k - 3.4) / 1.5 + u(-3, 3)) * -1 + 1e-6)
+        spread = turn(cross(along, axis), (wide * (k - 3.4) / 1.5 + u(-3, 3)) * -1 + 1e-6)
         for j, share in ((1, 0.85), (2, 1.1), (3, 0.7)):
             one = turn(axis, bend * share * u(0.85, 1.15) + 1e-6)
             rig.set(f"finger{k}-{j}.{side}", spread @ one if j == 1 else one)
     first = rig.direction(f"finger1-1.{side}", f"finger1-2.{side}")
     second = rig.direction(f"finger1-2.{side}", f"finger1-3.{side}")
-    axis = unit(np.cross(first, second))
+    axis = unit(cross(first, second))
     bend = {"fist": 35, "point": 28, "peace": 32, "grip": 15, "thumb": -8}.get(mode, 0) + u(-8, 22)
     oppose = {"grip": u(15, 35), "fist": u(5, 25)}.get(mode, u(-8, 18))
     rig.set(
@@ -311,7 +328,16 @@ def sample_pose(body: Body, rest: Rest, rng: np.random.Generator, thickness: flo
             best = depth, pose
         if depth <= 0:
             break
-    return best[1]
+    return _with_hands(body, rng, best[1])
+
+
+def _with_hands(body: Body, rng: np.random.Generator, pose: Pose) -> Pose:
+    """The pose with both hands' fingers bent."""
+    rig = _Rig(body)
+    rig.rotations = pose.rotations
+    for side in "LR":
+        _hand(rig, rng, side, "grip" if side in pose.grip else choose(rng, HANDS))
+    return replace(pose, rotations=rig.rotations)
 
 
 def _sample_once(body: Body, rng: np.random.Generator, kind: str) -> Pose:
@@ -339,7 +365,6 @@ def _sample_once(body: Body, rng: np.random.Generator, kind: str) -> Pose:
         )
         if holds:
             grip.append(side)
-        _hand(rig, rng, side, "grip" if holds else choose(rng, HANDS))
     gaze = np.clip(n(0, 12, 2), -25, 25)
     for side in "LR":
         rig.set(f"eye.{side}", turn(Z, gaze[0] + 1e-6) @ turn(X, 0.6 * gaze[1]))

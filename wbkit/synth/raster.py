@@ -117,21 +117,60 @@ def smooth(vertices, starts, neighbours, amount, rounds):
 
 
 @_jit
-def _texel(textures, t, channel, u, v, level):
-    """Bilinear value 0-1 of a tile at (u, v) in tiles, from level `level` of its pyramid."""
-    size = 256 >> level
-    start = 0
-    for i in range(level):
-        start += (256 >> i) ** 2
+def cut(faces, keep):
+    """Faces with a corner to `keep` (V,): their indices (F',), the vertices they use (V',), and them renumbered."""
+    number = np.full(len(keep), -1, np.int32)
+    chosen = np.empty(len(faces), np.int32)
+    local = np.empty((len(faces), 3), np.int32)
+    used = np.empty(len(keep), np.int32)
+    count, vertices = 0, 0
+    for f in range(len(faces)):
+        a, b, c = faces[f]
+        if not (keep[a] or keep[b] or keep[c]):
+            continue
+        for i in range(3):
+            v = faces[f, i]
+            if number[v] < 0:
+                number[v] = vertices
+                used[vertices] = v
+                vertices += 1
+            local[count, i] = number[v]
+        chosen[count] = f
+        count += 1
+    return chosen[:count], used[:vertices], local[:count]
+
+
+@_jit
+def drape(shape, vertices, normals, offset, crease, folds):
+    """Cloth over skin: `shape` (V, 3) lifted along the normals until it lies `offset` (V,) m above `vertices`."""
+    out = np.empty_like(shape)
+    for v in range(len(shape)):
+        along = np.float32(0)
+        for i in range(3):
+            along += (shape[v, i] - vertices[v, i]) * normals[v, i]
+        lift = max(offset[v] - along, np.float32(0)) + crease * folds[v]
+        for i in range(3):
+            out[v, i] = shape[v, i] + lift * normals[v, i]
+    return out
+
+
+_LEVEL_STARTS = np.cumsum([0] + [(256 >> i) ** 2 for i in range(7)])
+
+
+@_jit
+def _texel(tile, u, v, level, out):
+    """Bilinear values 0-1 of a tile (S, 3) at (u, v) in tiles, from level `level` of its pyramid -> out (3,)."""
+    size, start = 256 >> level, _LEVEL_STARTS[level]
     x, y = (u - math.floor(u)) * size, (v - math.floor(v)) * size
     x0, y0 = int(x), int(y)
     fx, fy = np.float32(x - x0), np.float32(y - y0)
-    x0, y0 = x0 % size, y0 % size
-    x1, y1 = (x0 + 1) % size, (y0 + 1) % size
-    tile = textures[t, channel]
-    top = tile[start + y0 * size + x0] * (1 - fx) + tile[start + y0 * size + x1] * fx
-    low = tile[start + y1 * size + x0] * (1 - fx) + tile[start + y1 * size + x1] * fx
-    return (top * (1 - fy) + low * fy) * np.float32(1 / 255)
+    x0, y0 = x0 & (size - 1), y0 & (size - 1)
+    x1, y1 = (x0 + 1) & (size - 1), (y0 + 1) & (size - 1)
+    a, b, c, d = start + y0 * size + x0, start + y0 * size + x1, start + y1 * size + x0, start + y1 * size + x1
+    for i in range(3):
+        top = tile[a, i] * (1 - fx) + tile[b, i] * fx
+        low = tile[c, i] * (1 - fx) + tile[d, i] * fx
+        out[i] = (top * (1 - fy) + low * fy) * np.float32(1 / 255)
 
 
 @_jit
@@ -182,6 +221,7 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
           shadow, shadow_axes, shadow_place, fog, out):  # fmt: skip
     """Colour every covered sample of `out` (height, width, 3); the arguments are explained in render.Renderer."""
     height, width = face.shape
+    texel = np.zeros(3, np.float32)
     p, n, c = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
     view, albedo, falling = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
     for y in range(height):
@@ -249,9 +289,8 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
                     z / focal / (1 if whole else scale) * 256 / m[11] / (facing + np.float32(0.15))
                 )  # that one sample covers
                 level = min(6, max(0, int(math.log2(texels) + 0.5))) if texels > 1 else 0
-                t = int(m[10])
-                s1, s2 = _texel(textures, t, 0, u, v, level), _texel(textures, t, 1, u, v, level)
-                s3 = 1 + m[14] * (2 * _texel(textures, t, 2, u, v, level) - 1)
+                _texel(textures[int(m[10])], u, v, level, texel)
+                s1, s2, s3 = texel[0], texel[1], 1 + m[14] * (2 * texel[2] - 1)
                 if kind == 1:  # skin: the first channel is redness, the second freckles
                     for i in range(3):
                         albedo[i] *= (
@@ -289,7 +328,10 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
                 strand = math.sin(angle * 71 + 3 * math.sin(c[2] * 60)) * math.sin(angle * 173 + c[2] * 37)
                 for i in range(3):
                     albedo[i] *= 1 + m[14] * np.float32(strand)
-            lit = _lit(
+            facing_main = n[0] * lights[0, 0] + n[1] * lights[0, 1] + n[2] * lights[0, 2]
+            lit = np.float32(0)
+            if facing_main > np.float32(-0.3):
+                lit = _lit(
                 p, shadow, shadow_axes, shadow_place, np.float32(0.012) + np.float32(0.02) * (1 - facing)
             )
             up = np.float32(0.5) + np.float32(0.5) * n[2]
@@ -309,13 +351,13 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
                 for i in range(3):
                     soft = wrap * (1 if i == 0 else np.float32(0.5))
                     falling[i] += lights[k, 3 + i] * max(np.float32(0), (cosine + soft) / (1 + soft)) * share
-                if m[12] > 0 and cosine > 0:
+                if m[12] > 0 and cosine > 0 and half * half > np.float32(0.4) * size:
                     gleam = m[12] * share * max(half / math.sqrt(size + 1e-9), 0) ** m[13]
                     gleam_r += gleam * lights[k, 3]
                     gleam_g += gleam * lights[k, 4]
                     gleam_b += gleam * lights[k, 5]
-            rim = m[12] * np.float32(0.35) * grow**4
-            haze = 1 - np.float32(math.exp(-far * fog[3]))
+            rim = m[12] * np.float32(0.35) * grow * grow * grow * grow
+            haze = 1 - np.float32(math.exp(-far * fog[3])) if fog[3] > 0 else np.float32(0)
             if kind == 4:  # gives its own light: sky, window, lamp
                 falling[:] = albedo
             else:
@@ -340,6 +382,17 @@ def resolve(samples, face, background, out):
                     yy, xx = 2 * y + j // 2, 2 * x + j % 2
                     total += samples[yy, xx, i] if face[yy, xx] >= 0 else background[y, x, i]
                 out[y, x, i] = total * np.float32(0.25)
+
+
+@_jit
+def nearest_depth(w, far_w, out):
+    """Depth of every pixel: the nearest of its 2 x 2 samples, else the background's, else 1000 m -> out (H, W)."""
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            best = far_w[y, x]
+            for j in range(4):
+                best = max(best, w[2 * y + j // 2, 2 * x + j % 2])
+            out[y, x] = np.float32(1) / best if best > np.float32(1e-3) else np.float32(1e3)
 
 
 @_jit

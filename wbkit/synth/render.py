@@ -89,7 +89,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """Tables that a mesh's face columns point into: materials (M, 20), frames (K, 14), textures (T, 3, S) uint8,
+    """Tables that a mesh's face columns point into: materials (M, 20), frames (K, 14), textures (T, S, 3) uint8,
     brows (2, 5, 4)."""
 
     materials: np.ndarray
@@ -102,24 +102,24 @@ class Surfaces:
 class Buffers:
     """What lies under each of the 2 H x 2 W samples.
 
-    `face` (2H, 2W) int32, -1 nothing; `depth` (2H, 2W) m, inf; `person` (H, W) int16: the pixel's person, -1 none.
+    `face` (2H, 2W) int32, -1 nothing; `closeness` (2H, 2W) 1 / depth in 1 / m; `person` (H, W) int16: the pixel's person, -1 none.
     """
 
     face: np.ndarray
-    depth: np.ndarray
+    closeness: np.ndarray
     person: np.ndarray
 
 
 def _shadow_map(
-    mesh: Mesh, direction: np.ndarray, size: int = 640
+    mesh: Mesh, direction: np.ndarray, size: int = 512
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Height map seen from the main light: (size, size) along the light, axes (3, 3), place (3,): x0, y0, scale."""
     side = np.cross(direction, [0.31, 0.17, 0.93])
     side /= np.linalg.norm(side)
     axes = np.stack([side, np.cross(direction, side), direction]).astype(np.float32)
     q = mesh.vertices @ axes.T
-    used = q[np.unique(mesh.faces[::7])]
-    low, high = used[:, :2].min(0) - 0.05, used[:, :2].max(0) + 0.05
+    low = np.array([q[:, 0].min(), q[:, 1].min()]) - 0.05
+    high = np.array([q[:, 0].max(), q[:, 1].max()]) + 0.05
     scale = (size - 8) / max((high - low).max(), 0.5)
     place = np.array([low[0] - 4 / scale, low[1] - 4 / scale, scale], np.float32)
     xy = ((q[:, :2] - place[:2]) * scale).astype(np.float32)
@@ -171,8 +171,6 @@ def render(
     raster.resolve(colours, face, far_colours, picture)
     person = np.empty((height, width), np.int16)
     raster.majority(face, near.person, person)
-    with np.errstate(divide="ignore"):
-        depth = np.where(face >= 0, 1 / nearest, np.inf).astype(np.float32)
-        far_depth = np.where(far_face >= 0, 1 / far_w, 1e3)
-    near_depth = depth.reshape(height, 2, width, 2).min((1, 3))
-    return picture, Buffers(face, depth, person), np.minimum(near_depth, far_depth).astype(np.float32)
+    depth = np.empty((height, width), np.float32)
+    raster.nearest_depth(nearest, far_w, depth)
+    return picture, Buffers(face, nearest, person), depth

@@ -192,7 +192,7 @@ def _surface(name: str, rng: np.random.Generator, u: np.ndarray, v: np.ndarray):
 
 @lru_cache(maxsize=1)
 def load_textures() -> np.ndarray:
-    """(T, 3, S) uint8: every tile of `TILES` with its pyramid (256, 128, ... 4 px) behind each other."""
+    """(T, S, 3) uint8: every tile of `TILES` with its pyramid (256, 128, ... 4 px) behind each other."""
     v, u = np.mgrid[0:SIZE, 0:SIZE] / SIZE
     out = []
     for number, name in enumerate(TILES):
@@ -200,5 +200,5 @@ def load_textures() -> np.ndarray:
         channels = (_cloth if name in CLOTH else _surface)(name, rng, u, v)
         tile = np.stack([np.clip(np.broadcast_to(c, u.shape), 0, 1) for c in channels], 2).astype(np.float32)
         levels = [cv2.resize(tile, (SIZE >> k, SIZE >> k), interpolation=cv2.INTER_AREA) for k in range(7)]
-        out.append(np.concatenate([x.reshape(-1, 3) for x in levels]).T)
+        out.append(np.concatenate([x.reshape(-1, 3) for x in levels]))
     return (np.stack(out) * 255 + 0.5).astype(np.uint8)
