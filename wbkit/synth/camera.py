@@ -80,7 +80,9 @@ def crease_shadows(picture: np.ndarray, depth: np.ndarray, focal: float, strengt
     Args:
         depth: (H, W) m. focal: px. strength: 0-1.
     """
-    ways = np.array([[r * np.sin(a), r * np.cos(a)] for r, b in ((1, 0.4), (2, 0.0)) for a in b + 0.785 * np.arange(8)])
+    ways = np.array(
+        [[r * np.sin(a), r * np.cos(a)] for r, b in ((1, 0.4), (2, 0.0)) for a in b + 0.785 * np.arange(8)]
+    )
     hidden = _hidden_share(depth[::2, ::2].copy(), np.float32(focal * 0.03), ways.astype(np.float32))
     dark = cv2.resize(hidden, depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return picture * (1 - np.float32(strength) * dark)[:, :, None]
@@ -98,11 +100,16 @@ def _hidden_share(depth, radius_at_1m, ways):
                 continue
             radius = min(max(radius_at_1m / z, np.float32(0.6)), np.float32(12))
             for k in range(len(ways)):
-                yy, xx = int(y + radius * ways[k, 0] + np.float32(0.5)), int(x + radius * ways[k, 1] + np.float32(0.5))
+                yy, xx = (
+                    int(y + radius * ways[k, 0] + np.float32(0.5)),
+                    int(x + radius * ways[k, 1] + np.float32(0.5)),
+                )
                 if 0 <= yy < height and 0 <= xx < width:
                     step = z - depth[yy, xx] - np.float32(0.015)
                     if 0 < step < np.float32(0.5):
-                        out[y, x] += min(step * np.float32(12), np.float32(1)) * (1 - 2 * step) / np.float32(16)
+                        out[y, x] += (
+                            min(step * np.float32(12), np.float32(1)) * (1 - 2 * step) / np.float32(16)
+                        )
     return out
 
 

@@ -65,7 +65,13 @@ class _Dresser:
             inside = np.clip(cover / 0.02 + 0.5, 0, 1).astype(np.float32) * np.float32(0.9)
             shape = smooth(v, self.fields.starts, self.fields.neighbours, inside, rounds)
         above = np.broadcast_to(np.asarray(offset, np.float32), len(v))
-        self._append(drape(shape, v, n, above, np.float32(crease), self.wrinkles), self.fields.skin_faces, cover, number, over)
+        self._append(
+            drape(shape, v, n, above, np.float32(crease), self.wrinkles),
+            self.fields.skin_faces,
+            cover,
+            number,
+            over,
+        )
         if hide:
             self.hidden |= cover > margin
 

@@ -314,14 +314,14 @@ def _arm_modes(rng: np.random.Generator, kind: str) -> dict[str, str]:
 
 
 def sample_pose(body: Body, rest: Rest, rng: np.random.Generator, thickness: float = 1.0) -> Pose:
-    """A random pose for this body; of up to 14 tries the first without overlap, else the one with the least.
+    """A random pose for this body; of up to 9 tries the first without overlap, else the one with the least.
 
     Args:
         thickness: how thick this body's limbs are against a slim one's (its weight and clothes).
     """
     best = None
     kind = choose(rng, KINDS)
-    for _ in range(14):
+    for _ in range(9):
         pose = _sample_once(body, rng, kind)
         depth = overlap(body, rest, pose.rotations, thickness)
         if best is None or depth < best[0]:

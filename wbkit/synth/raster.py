@@ -166,7 +166,12 @@ def _texel(tile, u, v, level, out):
     fx, fy = np.float32(x - x0), np.float32(y - y0)
     x0, y0 = x0 & (size - 1), y0 & (size - 1)
     x1, y1 = (x0 + 1) & (size - 1), (y0 + 1) & (size - 1)
-    a, b, c, d = start + y0 * size + x0, start + y0 * size + x1, start + y1 * size + x0, start + y1 * size + x1
+    a, b, c, d = (
+        start + y0 * size + x0,
+        start + y0 * size + x1,
+        start + y1 * size + x0,
+        start + y1 * size + x1,
+    )
     for i in range(3):
         top = tile[a, i] * (1 - fx) + tile[b, i] * fx
         low = tile[c, i] * (1 - fx) + tile[d, i] * fx
@@ -332,8 +337,8 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
             lit = np.float32(0)
             if facing_main > np.float32(-0.3):
                 lit = _lit(
-                p, shadow, shadow_axes, shadow_place, np.float32(0.012) + np.float32(0.02) * (1 - facing)
-            )
+                    p, shadow, shadow_axes, shadow_place, np.float32(0.012) + np.float32(0.02) * (1 - facing)
+                )
             up = np.float32(0.5) + np.float32(0.5) * n[2]
             grow = 1 - facing
             for i in range(3):
