@@ -54,20 +54,18 @@ def closeup_cell(seed: int, index: int, part: str) -> np.ndarray:
     one = scene.build_scene(rng, (256, 256), persons=1)
     points = one.people[0].keypoints[VIEWS[part]]
     middle, extent = points.mean(0), np.ptp(points, axis=0).max()
-    out = points.mean(0) - one.people[0].keypoints[[3, 4] if part == "face" else [11, 12]].mean(0)
-    side = (
-        np.array([out[0], out[1], 0.2]) / (np.linalg.norm(out[:2]) + 1e-6)
-        if part != "lefthand"
-        else np.array([0, -1, 0.3])
-    )
-    side = side + rng.normal(0, 0.35, 3) + [0, 0, 0.5 * (part == "foot")]
+    behind = one.people[0].keypoints[[3, 4] if part == "face" else [11, 12]].mean(0)
+    side = (points.mean(0) - behind) / np.linalg.norm(points.mean(0) - behind)
+    if part == "foot":
+        side = np.array([side[0], side[1], 0.6])
+    side = side + rng.normal(0, 0.35, 3)
     away = 0.35 + 2.6 * extent
     view = camera.look_at(
         middle + away * side / np.linalg.norm(side), middle, 256 * away / (1.7 * extent + 0.03), (256, 256)
     )
     one = scene.replace(one, camera=view)
     picture = scene.render_scene(one, np.random.default_rng(0))
-    image = camera.develop(np.random.default_rng(index), picture.colours)
+    image = camera.develop(np.random.default_rng(2), picture.colours)
     exact = labels.keypoint_visibility(one.people[0].keypoints, 0, view, one.near, picture.buffers)
     return np.hstack([image, draw_points(image, exact, 1.2)])
 

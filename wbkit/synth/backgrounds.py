@@ -39,9 +39,9 @@ class _Builder:
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
 
     def near(self, rgb, spread=0.12) -> np.ndarray:
-        return np.clip(
-            np.asarray(rgb) + self.rng.normal(0, spread, 3) * 0.4 + self.rng.normal(0, spread), 0.02, 1
-        )
+        """A colour of about the same hue, lighter or darker."""
+        rgb = np.asarray(rgb) * self.rng.lognormal(0, 2 * spread)
+        return np.clip(rgb + self.rng.normal(0, 0.25 * spread, 3), 0.02, 0.97)
 
     def material(
         self, rgb, tile=None, size=1.0, kind=TEXTURED, shade=0.8, gloss=(0.0, 8.0), spread=0.12

@@ -117,11 +117,10 @@ def develop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Linear RGB (H, W, 3) -> sRGB uint8: exposure, tone curve, colour cast, blur, vignetting, noise."""
     height, width = picture.shape[:2]
     grey = cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32))
-    exposure = (
-        rng.choice([1.0, 0.45, 1.8], p=[0.8, 0.13, 0.07])
-        * rng.lognormal(0, 0.22)
-        * 0.25
-        / (0.5 * np.median(grey[::4, ::4]) + 0.5 * grey.mean() + 1e-3)
+    wanted = 0.2 * rng.choice([1.0, 0.5, 1.6], p=[0.82, 0.12, 0.06]) * rng.lognormal(0, 0.2)
+    few = grey[::4, ::4]
+    exposure = min(
+        wanted / (0.5 * np.median(few) + 0.5 * few.mean() + 1e-3), 0.9 / (np.quantile(few, 0.96) + 1e-3)
     )
     x = picture * np.float32(exposure) * (1 + rng.normal(0, 0.045, 3)).astype(np.float32)
     x = _blur(rng, x)
@@ -136,7 +135,7 @@ def develop(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     shoulder = rng.uniform(1.6, 5.0)
     x = x * (1 + x / shoulder**2) / (1 + x)  # Reinhard's curve with a white point
     x = cv2.pow(np.clip(x * np.float32(1.35), 0, 1), 1 / 2.2)
-    contrast = rng.uniform(0.95, 1.45)
+    contrast = rng.uniform(0.95, 1.35)
     x = np.clip((x - 0.42) * contrast + 0.42, 0, 1)
     if rng.uniform() < 0.25:
         x = x.mean(2, keepdims=True) + (x - x.mean(2, keepdims=True)) * np.float32(

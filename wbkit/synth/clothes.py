@@ -75,9 +75,7 @@ class _Dresser:
         if hide:
             self.hidden |= cover > margin
 
-    def _append(
-        self, shape: np.ndarray, faces: np.ndarray, clip: np.ndarray, number: int, over: int | None
-    ) -> None:
+    def _append(self, shape, faces, clip, number: int, over: int | None, coords=None) -> None:
         """The part of the faces where `clip` > 0 as a mesh; faces take their region from their first vertex."""
         chosen, used, local = cut(faces, clip > 0)
         if not len(chosen):
@@ -86,7 +84,7 @@ class _Dresser:
         part = regions if over is None else np.full(len(chosen), over, np.int16)
         vertices = np.ascontiguousarray(shape[used], np.float32)
         self.layers.append(Mesh(
-            vertices=vertices, normals=vertex_normals(vertices, local), coords=self.body.template[used],
+            vertices=vertices, normals=vertex_normals(vertices, local), coords=(self.body.template if coords is None else coords)[used],
             paint=self.fields.paint[used], clip=np.ascontiguousarray(clip[used], np.float32), faces=local,
             material=np.full(len(chosen), number, np.int16), frame=regions,
             person=np.full(len(chosen), self.person, np.int16), region=part.astype(np.int16),
@@ -118,21 +116,18 @@ def dress(body: Body, posed: Posed, outfit: Outfit, tones: dict, person: int, ta
 
 
 def _naked(d: _Dresser, numbers: dict[str, int], bearded: bool) -> None:
-    """Skin that no cloth covers, eyes, lashes, teeth."""
+    """Skin that no cloth covers, eyes, teeth."""
     groups, faces = d.body.face_groups, d.body.faces
     one = np.ones(len(d.body.template), np.float32)
     bare = np.where(d.hidden, np.float32(0), np.float32(1))
     d._append(d.posed.vertices, d.fields.skin_faces, bare, numbers["skin"], None)
     d.layers[-1].clip[:] = 1
     d.layers[-1].paint = d.layers[-1].paint * np.float32([1, 0.5 * (bearded or d.rng.uniform() < 0.15)])
-    for group, name in (
-        (body_module.EYES, "eyes"),
-        (body_module.LASHES, "lashes"),
-        (body_module.TEETH, "teeth"),
+    for group, name, coords in (
+        (body_module.EYES, "eyes", d.fields.eye_coords),
+        (body_module.TEETH, "teeth", None),
     ):
-        d._append(d.posed.vertices, faces[groups == group], one, numbers[name], None)
-    eyes = np.unique(faces[groups == body_module.EYES])
-    d.layers[-3].coords = d.fields.eye_coords[eyes]
+        d._append(d.posed.vertices, faces[groups == group], one, numbers[name], None, coords)
 
 
 def _top(d: _Dresser, outfit: Outfit) -> None:
@@ -215,9 +210,9 @@ def _shoes(d: _Dresser, outfit: Outfit) -> None:
         strap = np.minimum(np.abs(np.sin(template[:, 1] * 45)) - 0.6, 1) * 0.02
         cover = np.minimum(cover, np.maximum(strap, sole_z - template[:, 2]))
     toes = outfit.shoes != "sandal"
-    d.layer(cover, 0.009, upper, rounds=14 if toes else 0, hide=toes)
+    d.layer(cover, 0.009, upper, rounds=45 if toes else 0, hide=toes)
     bottom = np.where(foot, sole_z - template[:, 2], -1)
-    d.layer(bottom, 0.014, d.add(material(TEXTURED, sole)), rounds=14 if toes else 0, hide=toes)
+    d.layer(bottom, 0.014, d.add(material(TEXTURED, sole)), rounds=45 if toes else 0, hide=toes)
 
 
 def _hair(d: _Dresser, outfit: Outfit, number: int) -> None:

@@ -134,13 +134,17 @@ def _beard(body: Body, v: np.ndarray) -> np.ndarray:
 
 
 def _lips(body: Body, v: np.ndarray) -> np.ndarray:
-    """1 on the lips and behind them, 0 outside, from the outline of the outer lip points."""
+    """1 on the lips, 2 inside the mouth, 0 outside, from the outline of the outer lip points."""
     outline = (body.template_keypoints[FACE_REGIONS["outer_lips"]][:, [0, 2]] * 1000).astype(np.float32)
     out = np.zeros(len(v), np.float32)
     near = np.flatnonzero((np.abs(v[:, 0]) < 0.03) & (v[:, 1] < -0.1) & (np.abs(v[:, 2] - 0.655) < 0.02))
     for i in near:
         inside = cv2.pointPolygonTest(outline.reshape(-1, 1, 2), (v[i, 0] * 1000, v[i, 2] * 1000), True)
         out[i] = np.clip(inside / 1.0 + 0.5, 0, 1)
+    inner = (
+        (np.abs(v[:, 0]) < 0.03) & (v[:, 1] > -0.108) & (v[:, 1] < -0.03) & (np.abs(v[:, 2] - 0.66) < 0.035)
+    )
+    out[inner] = 2
     return out
 
 
@@ -149,7 +153,7 @@ def _eye_coords(body: Body, v: np.ndarray) -> np.ndarray:
     eyes = np.unique(body.faces[body.face_groups == body_module.EYES])
     for here in (eyes[v[eyes, 0] > 0], eyes[v[eyes, 0] < 0]):
         low, high = v[here].min(0), v[here].max(0)
-        out[here] = (v[here] - (low + high) / 2) / (0.5 * (high - low)[2] * np.sin(np.radians(28)))
+        out[here] = (v[here] - (low + high) / 2) / (0.5 * (high - low)[2] * np.sin(np.radians(25)))
     return out
 
 
@@ -159,7 +163,9 @@ def _brows(body: Body) -> np.ndarray:
     for name, widths in (("right_eyebrow", (0.0022, 0.0036, 0.0042, 0.0046, 0.004)),
                          ("left_eyebrow", (0.004, 0.0046, 0.0042, 0.0036, 0.0022))):  # fmt: skip
         out.append(np.concatenate([points[FACE_REGIONS[name]], np.array(widths)[:, None]], 1))
-    return np.array(out, np.float32)
+    out = np.array(out, np.float32)
+    out[:, :, 2] += 0.0024  # the ridge slopes: the drawn band would look low
+    return out
 
 
 def _frames(body: Body) -> np.ndarray:

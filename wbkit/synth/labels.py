@@ -31,6 +31,7 @@ JOINT_DEPTH = {
     "hand_root": 0.065,
 }
 FINGER_DEPTH, TIP_DEPTH, FACE_DEPTH, EAR_DEPTH, FOOT_DEPTH = 0.02, 0.016, 0.014, 0.03, 0.05
+JAW_DEPTH = 0.024  # seen through a beard
 SMALLEST = 40  # px^2 of visible mask under which a person's keypoints are not labelled
 FACE_SHARE, HAND_SHARE = 0.4, 0.3  # visible share of its points that makes a part valid
 GUESS = 0.2  # a hidden body point is guessed within this many sqrt(mask area) of the visible person
@@ -49,7 +50,8 @@ def _rules() -> tuple[np.ndarray, np.ndarray]:
         if joint:
             depth[k], seen_through = JOINT_DEPTH[joint], parts[joint]
         elif k < 5 or "face" in name:
-            depth[k], seen_through = (EAR_DEPTH if "ear" in name else FACE_DEPTH), ("head", "neck")
+            depth[k] = EAR_DEPTH if "ear" in name else JAW_DEPTH if 23 <= k < 40 else FACE_DEPTH
+            seen_through = ("head", "neck")
         elif "toe" in name or "heel" in name:
             depth[k], seen_through = FOOT_DEPTH, ("foot",)
         else:

@@ -55,6 +55,12 @@ def box(size, center, material: int, parts: int = 1, person: int = -1) -> Mesh:
                  coords=local.astype(np.float32), person=person)  # fmt: skip
 
 
+def _facing(v: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Pattern frame of each face by the axis it faces most: for patterns that keep their size on big solids."""
+    normals = np.cross(v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]])
+    return PLANAR + np.abs(normals).argmax(1)
+
+
 def tube(points, radii, material: int, sides: int = 10, closed: bool = False, **more) -> Mesh:
     """A tube along points (N, 3) with a radius at each; ends are capped by shrinking radii if wanted."""
     p = np.asarray(points, float)
@@ -75,6 +81,8 @@ def tube(points, radii, material: int, sides: int = 10, closed: bool = False, **
     faces = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
     coords = np.stack([np.tile(np.cos(angle) * radii.max(), len(p)), np.tile(-np.sin(angle) * radii.max(), len(p)),
                        np.repeat(np.r_[0, np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1))], sides)], 1)  # fmt: skip
+    if radii.max() > 0.5:
+        return solid(v, faces, around.reshape(-1, 3), material, _facing(v, faces), **more)
     return solid(
         v, faces, around.reshape(-1, 3), material, PLANAR + 3, coords=coords.astype(np.float32), **more
     )
@@ -107,7 +115,7 @@ def ball(
         faces,
         vertex_normals(v, faces.astype(np.int32)),
         material,
-        PLANAR + 3,
+        _facing(v, faces),
         coords=v,
         **more,
     )

@@ -96,23 +96,25 @@ def vertex_normals(vertices, faces):
 @_jit
 def smooth(vertices, starts, neighbours, amount, rounds):
     """Laplacian smoothing: every vertex moves by its `amount` (V,) towards its neighbours' mean, `rounds` times."""
+    active = np.flatnonzero(amount > 0)
+    vertices = vertices.copy()
+    moved = np.empty((len(active), 3), np.float32)
     for _ in range(rounds):
-        out = vertices.copy()
-        for v in range(len(vertices)):
-            count = starts[v + 1] - starts[v]
-            if amount[v] <= 0 or count == 0:
-                continue
+        for j in range(len(active)):
+            v = active[j]
             x = y = z = np.float32(0)
             for i in range(starts[v], starts[v + 1]):
                 n = neighbours[i]
                 x += vertices[n, 0]
                 y += vertices[n, 1]
                 z += vertices[n, 2]
-            k = amount[v] / count
-            out[v, 0] = (1 - amount[v]) * vertices[v, 0] + k * x
-            out[v, 1] = (1 - amount[v]) * vertices[v, 1] + k * y
-            out[v, 2] = (1 - amount[v]) * vertices[v, 2] + k * z
-        vertices = out
+            k = amount[v] / max(starts[v + 1] - starts[v], 1)
+            moved[j, 0] = (1 - amount[v]) * vertices[v, 0] + k * x
+            moved[j, 1] = (1 - amount[v]) * vertices[v, 1] + k * y
+            moved[j, 2] = (1 - amount[v]) * vertices[v, 2] + k * z
+        for j in range(len(active)):
+            for i in range(3):
+                vertices[active[j], i] = moved[j, i]
     return vertices
 
 
@@ -314,7 +316,8 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
                 if c[2] > brows[0, 0, 2] - 0.03 and c[1] < brows[0, 4, 1] + 0.03:
                     brow = m[15] * max(_near_brow(c, brows), np.float32(0))
                 for i in range(3):
-                    albedo[i] += lip * (m[4 + i] - albedo[i])
+                    albedo[i] += min(lip, np.float32(1)) * (m[4 + i] - albedo[i])
+                    albedo[i] *= 1 - np.float32(0.8) * max(lip - 1, np.float32(0))  # inside the mouth
                     albedo[i] += shadowed * (m[7 + i] - albedo[i])
                     albedo[i] += brow * (m[7 + i] - albedo[i])
             elif kind == 2:  # eye: coords are measured from its centre, in iris radii
@@ -330,7 +333,9 @@ def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, s
                         albedo[i] = m[4 + i] * np.float32(0.3)
             elif kind == 3:  # hair: strands along the vertical of the template
                 angle = math.atan2(c[0], c[1] + np.float32(0.02))
-                strand = math.sin(angle * 71 + 3 * math.sin(c[2] * 60)) * math.sin(angle * 173 + c[2] * 37)
+                strand = math.sin(angle * 57 + 5 * math.sin(c[2] * 23 + 3 * angle)) * math.sin(
+                    angle * 211 + 4 * math.sin(c[2] * 31)
+                )
                 for i in range(3):
                     albedo[i] *= 1 + m[14] * np.float32(strand)
             facing_main = n[0] * lights[0, 0] + n[1] * lights[0, 1] + n[2] * lights[0, 2]

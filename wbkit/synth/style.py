@@ -123,9 +123,8 @@ def sample_tones(rng: np.random.Generator, traits: dict[str, float]) -> dict[str
         "skin": material(SKIN, skin, lips, 0.75 * hair + 0.25 * skin * 0.5, tile="skin", size=0.22, shade=0.5,
                          gloss=(rng.uniform(0.015, 0.07), rng.uniform(10, 24)), rng=rng, brow=rng.uniform(0.55, 0.95),
                          freckles=rng.choice([0, 0.05, 0.25])),
-        "eyes": material(EYE, (0.82, 0.79, 0.77), iris, gloss=(0.5, 80)),
-        "hair": material(HAIR, hair, shade=rng.uniform(0.15, 0.4), gloss=(rng.uniform(0.02, 0.08), 14)),
-        "lashes": material(HAIR, (0.03, 0.025, 0.02)),
+        "eyes": material(EYE, (0.74, 0.71, 0.69), iris, gloss=(0.4, 80)),
+        "hair": material(HAIR, hair, shade=rng.uniform(0.1, 0.28), gloss=(rng.uniform(0.02, 0.08), 14)),
         "teeth": material(TEXTURED, (0.86, 0.83, 0.76), gloss=(0.1, 30)),
     }  # fmt: skip
 

@@ -71,7 +71,7 @@ def _grid(u, v, width, height, shift=0.5, gap=0.06):
 
 def _cloth(name: str, rng: np.random.Generator, u: np.ndarray, v: np.ndarray):
     weave = 0.5 + 0.05 * noise(rng, 1.5, 0.6) + 0.03 * np.sin(2 * np.pi * 64 * u) * np.sin(2 * np.pi * 64 * v)
-    folds = 0.09 * noise(rng, 14, 1.2)
+    folds = 0.045 * noise(rng, 14, 1.0)
     zero = np.zeros_like(u)
     a, b, shade = zero, zero, weave + folds
     if name == "knit":
