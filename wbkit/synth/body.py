@@ -8,7 +8,7 @@ a bone, in world-aligned axes at the reference pose (arms lowered by about 45 de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numba
@@ -67,26 +67,33 @@ class Body:
     skin_bones: np.ndarray
     skin_weights: np.ndarray
     _mean: np.ndarray
-    _basis: np.ndarray
+    _basis: np.ndarray  # (R, 3 V + 12 B) int16 steps
+    _step: np.float32
+    _rotation_lever: np.float32
     _action_index: np.ndarray
     _action_offsets: np.ndarray
     _keypoint_is_bone: np.ndarray
     _keypoint_refs: np.ndarray
     _keypoint_shares: np.ndarray
 
+    @cached_property
+    def _bone_numbers(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.bones)}
+
     def bone(self, name: str) -> int:
-        return self.bones.index(name)
+        return self._bone_numbers[name]
 
     def rest(self, coefficients: np.ndarray, actions: np.ndarray | None = None) -> Rest:
         """Shape coefficients (R,) and facial actions (52,), 0-1, -> the unposed body."""
-        row = self._mean + np.asarray(coefficients, np.float32) @ self._basis
+        row = _mix(np.asarray(coefficients, np.float32) * self._step, self._basis, self._mean)
         v, b = 3 * len(self.skin_bones), 3 * len(self.bones)
         vertices = row[:v].reshape(-1, 3)
         if actions is not None:
             share = np.asarray(actions, np.float32)[self._action_index[:, 0]]
             used = np.flatnonzero(share)
             np.add.at(vertices, self._action_index[used, 1], share[used, None] * self._action_offsets[used])
-        u, _, vt = np.linalg.svd(row[v + b :].reshape(-1, 3, 3).astype(np.float64))
+        turns = row[v + b :].reshape(-1, 3, 3).astype(np.float64) / self._rotation_lever
+        u, _, vt = np.linalg.svd(turns)
         return Rest(vertices, row[v : v + b].reshape(-1, 3), (u @ vt).astype(np.float32))
 
     def pose(
@@ -125,12 +132,25 @@ class Body:
 
     def fit(self, vertices: np.ndarray, joints: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """Coefficients (R,) that come closest to a rest body; used by the check against the source model."""
-        target = np.concatenate([vertices.ravel(), joints.ravel(), turns.ravel()]) - self._mean
+        turned = turns.ravel() * self._rotation_lever
+        target = np.concatenate([vertices.ravel(), joints.ravel(), turned]) - self._mean
         weights = np.ones(len(target))
         weights[: vertices.size].reshape(-1, 3)[np.unique(self.faces[self.face_groups >= HAIR])] = 0
-        weights[vertices.size + joints.size :] = 0.6  # a bone's turn moves a limb of about this many metres
-        system = self._basis.T * weights[:, None]
+        system = self._basis.T * (float(self._step) * weights[:, None])
         return np.linalg.lstsq(system, target * weights, rcond=None)[0]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _mix(weights, rows, base):
+    """base + weights @ rows for int16 rows, in blocks that stay in the cache."""
+    out = base.copy()
+    for start in range(0, len(out), 4096):
+        end = min(start + 4096, len(out))
+        for k in range(len(weights)):
+            w = weights[k]
+            for i in range(start, end):
+                out[i] += w * np.float32(rows[k, i])
+    return out
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -181,10 +201,7 @@ def load_body(path: str | Path | None = None) -> Body:
 
 def _unpack(a: dict[str, np.ndarray]) -> Body:
     step, lever = np.float32(a["step"]), np.float32(a["rotation_lever"])
-    v, b = len(a["skin_bones"]), len(a["bone_parents"])
-    mean, basis = a["mean"] * step, a["basis"] * step
-    mean[3 * (v + b) :] /= lever
-    basis[:, 3 * (v + b) :] /= lever
+    mean, basis = a["mean"] * step, a["basis"]
     counts = a["keypoint_ref_counts"][:, None]
     body = Body(
         faces=a["faces"].astype(np.int32),
@@ -198,7 +215,7 @@ def _unpack(a: dict[str, np.ndarray]) -> Body:
         template=np.empty(0), template_joints=np.empty(0), template_keypoints=np.empty(0),
         skin_bones=a["skin_bones"],
         skin_weights=a["skin_weights"].astype(np.float32) / np.float32(65535),
-        _mean=mean.astype(np.float32), _basis=basis.astype(np.float32),
+        _mean=mean.astype(np.float32), _basis=np.ascontiguousarray(basis), _step=step, _rotation_lever=lever,
         _action_index=a["action_index"].astype(np.int64),
         _action_offsets=a["action_offsets"] * step,
         _keypoint_is_bone=a["keypoint_is_bone"],

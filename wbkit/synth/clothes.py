@@ -47,6 +47,7 @@ class _Dresser:
         number: int,
         *,
         rounds: int = 0,
+        shape: np.ndarray | None = None,
         crease: float = 0.0,
         hide: bool = True,
         over: int | None = None,
@@ -55,15 +56,13 @@ class _Dresser:
         """Cloth, hair or shoe over the skin where `cover` (V,), in metres inside its rim, is positive.
 
         Args:
-            offset: distance from the skin in m, scalar or (V,). rounds: of smoothing, which lets it bridge hollows.
+            offset: distance from the skin in m, scalar or (V,). rounds: of smoothing, which lets it bridge hollows; or `shape`, smoothed already.
             crease: height of its folds in m. over: region of its faces; None: the skin's.
         """
         cover = np.where(self.fields.is_skin, cover, -1).astype(np.float32)
         v, n = self.posed.vertices, self.normals
-        shape = v
-        if rounds:
-            inside = np.clip(cover / 0.02 + 0.5, 0, 1).astype(np.float32) * np.float32(0.9)
-            shape = smooth(v, self.fields.starts, self.fields.neighbours, inside, rounds)
+        if shape is None:
+            shape = self.smoothed(cover, rounds) if rounds else v
         above = np.broadcast_to(np.asarray(offset, np.float32), len(v))
         self._append(
             drape(shape, v, n, above, np.float32(crease), self.wrinkles),
@@ -74,6 +73,11 @@ class _Dresser:
         )
         if hide:
             self.hidden |= cover > margin
+
+    def smoothed(self, cover: np.ndarray, rounds: int) -> np.ndarray:
+        """The body with its hollows filled and its bumps worn off inside a cover: (V, 3)."""
+        inside = np.clip(cover / 0.02 + 0.5, 0, 1).astype(np.float32) * np.float32(0.9)
+        return smooth(self.posed.vertices, self.fields.starts, self.fields.neighbours, inside, rounds)
 
     def _append(self, shape, faces, clip, number: int, over: int | None, coords=None) -> None:
         """The part of the faces where `clip` > 0 as a mesh; faces take their region from their first vertex."""
@@ -210,9 +214,10 @@ def _shoes(d: _Dresser, outfit: Outfit) -> None:
         strap = np.minimum(np.abs(np.sin(template[:, 1] * 45)) - 0.6, 1) * 0.02
         cover = np.minimum(cover, np.maximum(strap, sole_z - template[:, 2]))
     toes = outfit.shoes != "sandal"
-    d.layer(cover, 0.009, upper, rounds=45 if toes else 0, hide=toes)
+    shape = d.smoothed(cover, 40) if toes else None
+    d.layer(cover, 0.009, upper, shape=shape, hide=toes)
     bottom = np.where(foot, sole_z - template[:, 2], -1)
-    d.layer(bottom, 0.014, d.add(material(TEXTURED, sole)), rounds=45 if toes else 0, hide=toes)
+    d.layer(bottom, 0.014, d.add(material(TEXTURED, sole)), shape=shape, hide=toes)
 
 
 def _hair(d: _Dresser, outfit: Outfit, number: int) -> None:

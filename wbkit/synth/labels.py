@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import cv2
+import numba
 import numpy as np
 from pycocotools import mask as coco_mask
 
@@ -71,15 +72,40 @@ def keypoint_visibility(
     inside = np.isfinite(depth) & (pixels > -0.5).all(1) & (pixels < np.array([width, height]) - 0.5).all(1)
     out = np.zeros((NUM_KEYPOINTS, 3))
     out[inside, :2], out[inside, 2] = pixels[inside], 1
-    for k in np.flatnonzero(inside):
-        x, y = 2 * pixels[k] + 0.5
-        rows = slice(max(0, round(y) - 1), round(y) + 2)
-        columns = slice(max(0, round(x) - 1), round(x) + 2)
-        face, closeness = buffers.face[rows, columns], buffers.closeness[rows, columns]
-        own = (face >= 0) & (mesh.person[face] == person) & allowed[k][mesh.region[face]]
-        own &= closeness * (depth[k] - tolerance[k] - 0.5 * depth[k] / camera.focal) < 1
-        if own.any():
-            out[k, 2] = 2
+    reach = (depth - tolerance - 0.5 * depth / camera.focal).astype(np.float32)
+    seen = _is_seen(
+        2 * pixels + 0.5,
+        inside,
+        reach,
+        allowed,
+        person,
+        buffers.face,
+        buffers.closeness,
+        mesh.person,
+        mesh.region,
+    )
+    out[seen, 2] = 2
+    return out
+
+
+@numba.njit(cache=True)
+def _is_seen(samples, inside, reach, allowed, person, face, closeness, face_person, face_region):
+    """Whether one of the 3 x 3 samples around each point shows this person's allowed region, not nearer than `reach`."""
+    out = np.zeros(len(samples), np.bool_)
+    for k in range(len(samples)):
+        if not inside[k]:
+            continue
+        x0, y0 = round(samples[k, 0]), round(samples[k, 1])
+        for y in range(max(0, y0 - 1), min(face.shape[0], y0 + 2)):
+            for x in range(max(0, x0 - 1), min(face.shape[1], x0 + 2)):
+                f = face[y, x]
+                if (
+                    f >= 0
+                    and face_person[f] == person
+                    and allowed[k, face_region[f]]
+                    and closeness[y, x] * reach[k] < 1
+                ):
+                    out[k] = True
     return out
 
 

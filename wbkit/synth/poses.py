@@ -292,15 +292,25 @@ def _segment_distance(p: np.ndarray, u: np.ndarray, q: np.ndarray, v: np.ndarray
 
 def overlap(body: Body, rest: Rest, rotations: np.ndarray, thickness: float) -> float:
     """Deepest overlap of two limbs in metres, beyond what soft tissue allows (<= 0: none)."""
-    parts, pairs = _capsules()
+    begin, end, extra, radius, i, j, soft = _capsule_table(body)
     _, joints = body.kinematics(rest, rotations)
-    start = joints[[body.bone(a) for a, *_ in parts]]
-    way = joints[[body.bone(b) for _, b, *_ in parts]] - start
-    way *= (1 + np.array([extra for *_, extra in parts]))[:, None]
-    radius = thickness * np.array([r for _, _, r, _ in parts])
-    i, j, soft = (np.array(c) for c in zip(*pairs, strict=True))
+    start = joints[begin]
+    way = (joints[end] - start) * (1 + extra)[:, None]
     distance = _segment_distance(start[i], way[i], start[j], way[j])
-    return float((radius[i] + radius[j] - soft - distance).max())
+    return float((thickness * (radius[i] + radius[j]) - soft - distance).max())
+
+
+@lru_cache(maxsize=2)
+def _capsule_table(body: Body) -> tuple[np.ndarray, ...]:
+    """The columns of `_capsules` as arrays, bones as numbers."""
+    parts, pairs = _capsules()
+    begin, end = (np.array([body.bone(p[k]) for p in parts]) for k in (0, 1))
+    return (
+        begin,
+        end,
+        *(np.array([p[k] for p in parts]) for k in (3, 2)),
+        *map(np.array, zip(*pairs, strict=True)),
+    )
 
 
 def _arm_modes(rng: np.random.Generator, kind: str) -> dict[str, str]:
