@@ -33,9 +33,7 @@ def main() -> None:
         start = time.perf_counter()
         measured = pool.map(_render, range(options.pictures), chunksize=2)
         seconds = time.perf_counter() - start
-    print(
-        f"pictures/s: {options.pictures / seconds:.2f} ({options.workers} workers, 384x512, 1-3 people, mean 1.8)"
-    )
+    print(f"pictures/s: {options.pictures / seconds:.2f} ({options.workers} workers, 384x512, 1-3 people)")
     cpu = sum(t for t, _ in measured) / options.pictures
     print(f"CPU time a picture: {1000 * cpu:.0f} ms, so {options.workers / cpu:.1f} pictures/s on free cores")
     print(f"peak memory of a worker: {max(m for _, m in measured):.0f} MB")

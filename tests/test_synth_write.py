@@ -134,14 +134,19 @@ def test_a_full_disk_leaves_no_half_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "write_bytes", full)
     with pytest.raises(InputError, match=r"No space left.*Choose a writable place"):
         write.generate(tmp_path / "set", 2, workers=1, size_wh=SIZE)
-    assert not [p for p in (tmp_path / "set").rglob("*.jpg")]
+    assert not list((tmp_path / "set").rglob("*.jpg"))
 
 
 @pytest.mark.parametrize(
     ("options", "what"),
-    [({"pictures": 0}, "pictures is 0"), ({"pictures": 1, "seed": -1}, "seed is -1"), ({"pictures": 1, "workers": -2}, "workers is -2"),
-     ({"pictures": 1, "size_wh": (10, 512)}, "size is 10x512"), ({"pictures": 1, "val_pictures": -3}, "val is -3")],
-)  # fmt: skip
+    [
+        ({"pictures": 0}, "pictures is 0"),
+        ({"pictures": 1, "seed": -1}, "seed is -1"),
+        ({"pictures": 1, "workers": -2}, "workers is -2"),
+        ({"pictures": 1, "size_wh": (10, 512)}, "size is 10x512"),
+        ({"pictures": 1, "val_pictures": -3}, "val is -3"),
+    ],
+)
 def test_a_bad_option_is_named(tmp_path, options, what):
     with pytest.raises(InputError, match=what):
         write.generate(tmp_path / "set", **options)

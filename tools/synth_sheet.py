@@ -1,8 +1,9 @@
-"""Contact sheets of the synthetic people: 24 scenes without and with labels, and close-ups of faces, hands, feet.
+"""Contact sheets of the synthetic people: 24 scenes without and with labels, and close-ups.
 
     python tools/synth_sheet.py --out DIR [--seed 0]
 
-Green points are visible (v = 2), red ones hidden (v = 1). Writes scenes.jpg and closeups.jpg.
+Green points are visible (v = 2), red ones hidden (v = 1). Writes scenes.jpg and
+closeups.jpg (faces, hands, feet).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def scene_cell(seed: int, index: int) -> np.ndarray:
     sample = make_picture(seed, index)
     drawn = sample.image
     for record in sample.annotations:
-        points = np.array(sum((record[f] for f in KEYPOINT_FIELDS), [])).reshape(-1, 3)
+        points = np.concatenate([np.reshape(record[f], (-1, 3)) for f in KEYPOINT_FIELDS])
         drawn = draw_points(drawn, points, 0.9)
         x, y, w, h = map(int, record["bbox"])
         colour = (255, 0, 255) if record["iscrowd"] else (0, 255, 255)

@@ -1,4 +1,4 @@
-"""Where the people are: rooms, streets, parks, beaches, studios, as meshes behind them, and the light of the place.
+"""Where the people are: rooms, streets, parks, beaches, studios, behind them, and the light there.
 
 A place is built around the origin in the view's frame: y away from the camera, x to the right, z up; the
 people stand near the origin and nothing of the background comes closer to the camera than they do.
@@ -46,8 +46,17 @@ class _Builder:
     def material(
         self, rgb, tile=None, size=1.0, kind=TEXTURED, shade=0.8, gloss=(0.0, 8.0), spread=0.12
     ) -> int:
-        row = material(kind, rgb, self.near(rgb, spread), self.near(rgb, 2 * spread), tile=tile, size=size, shade=shade,
-                       gloss=gloss, rng=self.rng)  # fmt: skip
+        row = material(
+            kind,
+            rgb,
+            self.near(rgb, spread),
+            self.near(rgb, 2 * spread),
+            tile=tile,
+            size=size,
+            shade=shade,
+            gloss=gloss,
+            rng=self.rng,
+        )
         self.table.append(row)
         return len(self.table) - 1
 
@@ -65,8 +74,20 @@ class _Builder:
         faces = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]).astype(np.int32)
         one, v = np.ones(len(faces), np.int16), np.stack([x, y, 0 * x], 1).astype(np.float32)
         up = np.tile(np.float32([0, 0, 1]), (len(v), 1))
-        self.add(Mesh(v, up, v, np.zeros((len(v), 2), np.float32), np.ones(len(v), np.float32), faces, one * np.int16(number),
-                      one * flat.frame[-1], -one, one * flat.region[0]))  # fmt: skip
+        self.add(
+            Mesh(
+                v,
+                up,
+                v,
+                np.zeros((len(v), 2), np.float32),
+                np.ones(len(v), np.float32),
+                faces,
+                one * np.int16(number),
+                one * flat.frame[-1],
+                -one,
+                one * flat.region[0],
+            )
+        )
 
     def plant(self, x: float, y: float, height: float) -> None:
         leaf = self.material(
@@ -88,7 +109,7 @@ class _Builder:
 def _room(b: _Builder) -> None:
     rng = b.rng
     back, wide, tall = b.behind + rng.uniform(0.3, 3.5), rng.uniform(2.2, 5.5), rng.uniform(2.4, 3.4)
-    wall = b.colour((0.0, 0.35), (0.45, 0.97)) if rng.uniform() < 0.75 else b.colour((0.3, 0.8), (0.2, 0.7))
+    wall = b.colour((0.0, 0.25), (0.45, 0.97)) if rng.uniform() < 0.85 else b.colour((0.3, 0.8), (0.2, 0.7))
     tile = str(
         rng.choice(
             ["plaster", "wallpaper", "bricks", "panels", "planks", "tiles", "concrete"],
@@ -216,8 +237,11 @@ def _furniture(b: _Builder, x: float, y: float) -> None:
         cover = b.material(
             cloth_colour(rng), str(rng.choice(["plain", "knit", "plaid", "heather", "vertical"])), 0.6
         )
-        b.add(box((1.8, 0.8, 0.42), (x, y, 0.21), cover), box((1.8, 0.2, 0.85), (x, y + 0.3, 0.42), cover),
-              *(box((0.2, 0.8, 0.6), (x + s * 0.9, y, 0.3), cover) for s in (-1, 1)))  # fmt: skip
+        b.add(
+            box((1.8, 0.8, 0.42), (x, y, 0.21), cover),
+            box((1.8, 0.2, 0.85), (x, y + 0.3, 0.42), cover),
+            *(box((0.2, 0.8, 0.6), (x + s * 0.9, y, 0.3), cover) for s in (-1, 1)),
+        )
     elif kind == "plant":
         b.plant(x, y, rng.uniform(0.8, 1.9))
     elif kind == "lamp":
@@ -301,8 +325,14 @@ def _street(b: _Builder) -> np.ndarray:
     x = -24.0
     while x < 24:  # fronts of houses, facing the camera or along both sides of the street
         w, h = rng.uniform(4, 10), rng.uniform(3.5, 15)
-        front = b.material(b.near(rng.choice([(0.6, 0.4, 0.3), (0.75, 0.7, 0.6), (0.5, 0.5, 0.52), (0.85, 0.82, 0.76)]), 0.12),
-                           str(rng.choice(["facade", "windows", "bricks", "plaster", "facade"])), rng.uniform(3.5, 7), spread=0.3)  # fmt: skip
+        front = b.material(
+            b.near(
+                rng.choice([(0.6, 0.4, 0.3), (0.75, 0.7, 0.6), (0.5, 0.5, 0.52), (0.85, 0.82, 0.76)]), 0.12
+            ),
+            str(rng.choice(["facade", "windows", "bricks", "plaster", "facade"])),
+            rng.uniform(3.5, 7),
+            spread=0.3,
+        )
         if across:
             b.add(box((w, 6, h), (x + w / 2, y + 3 + rng.uniform(0, 0.6), h / 2), front, 4))
             b.add(
@@ -430,7 +460,8 @@ def _yard(b: _Builder) -> np.ndarray:
 
 
 def _temperature(kelvin: float) -> np.ndarray:
-    """Linear RGB of a lamp or sky of this colour temperature, mean 1 (a fit good to a few per cent, 2500-12000 K)."""
+    """Linear RGB of a lamp or sky of this colour temperature, mean 1 (a fit good to a few per cent,
+    2500-12000 K)."""
     t = np.log(kelvin / 6500)
     rgb = np.array([np.exp(-0.75 * t), np.exp(-0.1 * abs(t)), np.exp(0.95 * t)])
     return rgb / rgb.mean()

@@ -31,7 +31,7 @@ class Rest:
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """A posed body: `vertices` (V, 3), `joints` (B, 3), `keypoints` (133, 3), all m; bones' `turns` (B, 3, 3)."""
+    """A posed body: `vertices` (V, 3), `joints` (B, 3), `keypoints` (133, 3), all m; `turns`."""
 
     vertices: np.ndarray
     joints: np.ndarray

@@ -1,4 +1,4 @@
-"""Where the camera stands, and what it does to a picture: focus, motion, exposure, noise, vignetting, colour."""
+"""Where the camera stands, and what it does to a picture: focus, motion, exposure, noise, colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ FRAMINGS = {"full": 0.44, "knee": 0.14, "half": 0.18, "bust": 0.1, "far": 0.1, "
 
 
 def look_at(position, target, focal: float, size_wh: tuple[int, int], roll: float = 0.0) -> Camera:
-    """A camera at `position` looking at `target`; `roll` in degrees; the target is at the picture's centre."""
+    """A camera at `position` looking at `target`; `roll` in degrees; the target is at the picture's
+    centre."""
     forward = np.asarray(target, float) - position
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, [0, 0, 1.0])
@@ -75,7 +76,8 @@ def defocus(rng: np.random.Generator, size_wh: tuple[int, int]):
 
 
 def crease_shadows(picture: np.ndarray, depth: np.ndarray, focal: float, strength: float) -> np.ndarray:
-    """Darken what lies just behind a nearer surface, where less light of the sky arrives: (H, W, 3) -> (H, W, 3).
+    """Darken what lies just behind a nearer surface, where less light of the sky arrives: (H, W, 3) -> (H,
+    W, 3).
 
     Args:
         depth: (H, W) m. focal: px. strength: 0-1.

@@ -1,4 +1,4 @@
-"""A posed body -> what the camera sees of a person: skin, hair, clothes that stand off the body, shoes, hats, glasses."""
+"""A posed body -> what is seen of a person: skin, hair, clothes that stand off it, shoes, hats, glasses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class _Dresser:
         """Cloth, hair or shoe over the skin where `cover` (V,), in metres inside its rim, is positive.
 
         Args:
-            offset: distance from the skin in m, scalar or (V,). rounds: of smoothing, which lets it bridge hollows; or `shape`, smoothed already.
+            offset: distance from the skin in m, scalar or (V,). rounds: of smoothing, which lets it bridge
+                hollows; or `shape`, smoothed already.
             crease: height of its folds in m. over: region of its faces; None: the skin's.
         """
         cover = np.where(self.fields.is_skin, cover, -1).astype(np.float32)
@@ -80,19 +81,28 @@ class _Dresser:
         return smooth(self.posed.vertices, self.fields.starts, self.fields.neighbours, inside, rounds)
 
     def _append(self, shape, faces, clip, number: int, over: int | None, coords=None) -> None:
-        """The part of the faces where `clip` > 0 as a mesh; faces take their region from their first vertex."""
+        """The part of the faces where `clip` > 0 as a mesh; faces take their region from their first
+        vertex."""
         chosen, used, local = cut(faces, clip > 0)
         if not len(chosen):
             return
         regions = self.fields.region[faces[chosen, 0]]
         part = regions if over is None else np.full(len(chosen), over, np.int16)
         vertices = np.ascontiguousarray(shape[used], np.float32)
-        self.layers.append(Mesh(
-            vertices=vertices, normals=vertex_normals(vertices, local), coords=(self.body.template if coords is None else coords)[used],
-            paint=self.fields.paint[used], clip=np.ascontiguousarray(clip[used], np.float32), faces=local,
-            material=np.full(len(chosen), number, np.int16), frame=regions,
-            person=np.full(len(chosen), self.person, np.int16), region=part.astype(np.int16),
-        ))  # fmt: skip
+        self.layers.append(
+            Mesh(
+                vertices=vertices,
+                normals=vertex_normals(vertices, local),
+                coords=(self.body.template if coords is None else coords)[used],
+                paint=self.fields.paint[used],
+                clip=np.ascontiguousarray(clip[used], np.float32),
+                faces=local,
+                material=np.full(len(chosen), number, np.int16),
+                frame=regions,
+                person=np.full(len(chosen), self.person, np.int16),
+                region=part.astype(np.int16),
+            )
+        )
 
 
 def _folds(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -107,8 +117,18 @@ def _folds(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def dress(body: Body, posed: Posed, outfit: Outfit, tones: dict, person: int, table: list, rng) -> Mesh:
     """One person as a mesh in world axes; new materials are appended to `table`."""
     skin_faces = load_fields().skin_faces
-    d = _Dresser(body, load_fields(), posed, vertex_normals(posed.vertices, skin_faces), person, rng, table, [],
-                 np.zeros(len(posed.vertices), bool), _folds(body.template, rng))  # fmt: skip
+    d = _Dresser(
+        body,
+        load_fields(),
+        posed,
+        vertex_normals(posed.vertices, skin_faces),
+        person,
+        rng,
+        table,
+        [],
+        np.zeros(len(posed.vertices), bool),
+        _folds(body.template, rng),
+    )
     numbers = {name: d.add(row) for name, row in tones.items()}
     _shoes(d, outfit)
     _bottom(d, outfit)
@@ -207,8 +227,17 @@ def _shoes(d: _Dresser, outfit: Outfit) -> None:
     top = {"sneaker": ankle + 0.015, "boot": ankle + 0.16, "sandal": ankle - 0.03}[outfit.shoes]
     sole_z = template[:, 2].min() + 0.02
     colour, sole = cloth_colour(d.rng), np.array((235, 40, 110))[d.rng.integers(3)] / 255 * np.ones(3)
-    upper = d.add(material(TEXTURED, colour, cloth_colour(d.rng), tile="plain" if d.rng.uniform() < 0.6 else "wide_stripes",
-                           size=0.16, gloss=(d.rng.uniform(0, 0.2), 20), rng=d.rng))  # fmt: skip
+    upper = d.add(
+        material(
+            TEXTURED,
+            colour,
+            cloth_colour(d.rng),
+            tile="plain" if d.rng.uniform() < 0.6 else "wide_stripes",
+            size=0.16,
+            gloss=(d.rng.uniform(0, 0.2), 20),
+            rng=d.rng,
+        )
+    )
     cover = np.where(foot, top + 0.25 * np.clip(template[:, 1], -0.1, 0.03) - template[:, 2], -1)
     if outfit.shoes == "sandal":
         strap = np.minimum(np.abs(np.sin(template[:, 1] * 45)) - 0.6, 1) * 0.02
@@ -225,8 +254,15 @@ def _hair(d: _Dresser, outfit: Outfit, number: int) -> None:
     rough = 0.003 * np.sin(template @ d.rng.normal(0, 90, (3, 4))).sum(1) / 2
     line = f.hairline + d.rng.uniform(-0.008, 0.006) + rough
     if style != "bald":
-        thick = {"buzz": 0.003, "short": d.rng.uniform(0.009, 0.02), "medium": d.rng.uniform(0.016, 0.03), "long": 0.018,
-                 "bun": 0.011, "tail": 0.011, "afro": d.rng.uniform(0.035, 0.07)}[style]  # fmt: skip
+        thick = {
+            "buzz": 0.003,
+            "short": d.rng.uniform(0.009, 0.02),
+            "medium": d.rng.uniform(0.016, 0.03),
+            "long": 0.018,
+            "bun": 0.011,
+            "tail": 0.011,
+            "afro": d.rng.uniform(0.035, 0.07),
+        }[style]
         if style in ("medium", "afro"):  # over the ears and down the neck, the face stays free
             side = np.minimum(template[:, 1] + 0.07, template[:, 2] - d.rng.uniform(0.62, 0.68))
             neck_or_head = np.isin(f.region, (region("head"), region("neck"))) & f.is_skin
@@ -322,8 +358,10 @@ def _brim(head: _HeadFrame, around: bool, number: int, person: int, rng) -> Mesh
     z = 0.772 + 0.25 * np.clip(-0.14 + 0.085 * np.cos(angle) + 0.2, 0, 0.02)
     inner = [head(0.088 * np.sin(a), -0.045 - 0.108 * np.cos(a), h) for a, h in zip(angle, z, strict=True)]
     reach = wide * (1 if around else np.clip(np.cos(angle * 1.2), 0.05, 1))
-    outer = [head((0.088 + r) * np.sin(a), -0.045 - (0.108 + r) * np.cos(a), h - 0.12 * r)
-             for a, h, r in zip(angle, z, np.broadcast_to(reach, len(angle)), strict=True)]  # fmt: skip
+    outer = [
+        head((0.088 + r) * np.sin(a), -0.045 - (0.108 + r) * np.cos(a), h - 0.12 * r)
+        for a, h, r in zip(angle, z, np.broadcast_to(reach, len(angle)), strict=True)
+    ]
     n = len(angle)
     v = np.array(inner + outer, np.float32)
     i = np.arange(n - 1)
@@ -333,9 +371,19 @@ def _brim(head: _HeadFrame, around: bool, number: int, person: int, rng) -> Mesh
     mesh = ball((0, 0, 0), np.ones(3), number, person=person, region=_COVER)
     coords = v - v.mean(0)
     one = np.ones(len(faces), np.int16)
-    return replace(mesh, vertices=v, normals=vertex_normals(v, faces), coords=coords, faces=faces,
-                   paint=np.zeros((2 * n, 2), np.float32), clip=np.ones(2 * n, np.float32), material=one * np.int16(number),
-                   frame=one * np.int16(len(REGIONS) + 2), person=one * np.int16(person), region=one * np.int16(_COVER))  # fmt: skip
+    return replace(
+        mesh,
+        vertices=v,
+        normals=vertex_normals(v, faces),
+        coords=coords,
+        faces=faces,
+        paint=np.zeros((2 * n, 2), np.float32),
+        clip=np.ones(2 * n, np.float32),
+        material=one * np.int16(number),
+        frame=one * np.int16(len(REGIONS) + 2),
+        person=one * np.int16(person),
+        region=one * np.int16(_COVER),
+    )
 
 
 def _glasses(d: _Dresser, head: _HeadFrame, dark: bool) -> list[Mesh]:

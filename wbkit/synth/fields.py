@@ -1,7 +1,8 @@
-"""What is where on the template body: regions, distances along limbs, hair lines, lips; computed once a process."""
+"""What is where on the template body: regions, places along limbs, hair lines, lips; made once a process."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,13 +13,27 @@ from wbkit.keypoints import FACE_REGIONS
 from wbkit.synth import body as body_module
 from wbkit.synth.body import Body, load_body
 
-REGIONS = ("head", "neck", "torso", *(f"{p}.{s}" for s in "LR" for p in ("upperarm", "forearm", "hand", "thigh",
-           "shank", "foot")), "cover", "skirt", "object")  # fmt: skip
-"""Names of a mesh's `region` values; "cover" is hair, hats, glasses and masks, which hide what lies under them."""
+REGIONS = (
+    "head",
+    "neck",
+    "torso",
+    *(f"{p}.{s}" for s in "LR" for p in ("upperarm", "forearm", "hand", "thigh", "shank", "foot")),
+    "cover",
+    "skirt",
+    "object",
+)
+"""Names of a mesh's `region` values; "cover" is hair, hats, glasses and masks, which hide what lies under
+them."""
 _BONES_OF = {
-    "head": ("head", "eye"), "neck": ("neck",), "upperarm": ("upperarm",), "forearm": ("lowerarm",),
-    "hand": ("wrist", "finger", "metacarpal"), "thigh": ("upperleg",), "shank": ("lowerleg",), "foot": ("foot", "toe"),
-}  # fmt: skip
+    "head": ("head", "eye"),
+    "neck": ("neck",),
+    "upperarm": ("upperarm",),
+    "forearm": ("lowerarm",),
+    "hand": ("wrist", "finger", "metacarpal"),
+    "thigh": ("upperleg",),
+    "shank": ("lowerleg",),
+    "foot": ("foot", "toe"),
+}
 
 
 def region(name: str) -> int:
@@ -27,10 +42,13 @@ def region(name: str) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Fields:
-    """Per vertex of the template (V): `region` int16; `arm` 0 shoulder - 1 elbow - 2 wrist; `leg` 0 hip - 1 knee -
-    2 ankle; `collar` m below the neck line, `hairline` m inside the hair, `beard` m inside a beard, `mask` m inside
+    """Per vertex of the template (V): `region` int16; `arm` 0 shoulder - 1 elbow - 2 wrist; `leg` 0 hip -
+    1 knee -
+    2 ankle; `collar` m below the neck line, `hairline` m inside the hair, `beard` m inside a beard, `mask`
+    m inside
     a face mask, `hat` m above a hat's rim; `paint` (V, 2). `frames` (K, 14): pattern frames, one a region.
-    `starts`, `neighbours`: who is joined to whom by skin; `skin_faces` (F, 3). `eye_coords` (V, 3): for eyes, in iris radii.
+    `starts`, `neighbours`: who is joined to whom by skin; `skin_faces` (F, 3). `eye_coords` (V, 3): for
+    eyes, in iris radii.
     `brows` (2, 5, 4): x, y, z, half width along each eyebrow."""
 
     region: np.ndarray
@@ -65,19 +83,33 @@ def load_fields() -> Fields:
     paint[:, 0] = _lips(body, v) * head
     paint[:, 1] = np.clip(beard / 0.012 + 0.3, 0, 1) * (beard > -0.004)
     return Fields(
-        region=regions, is_skin=skin,
+        region=regions,
+        is_skin=skin,
         arm=_along_limb(body, v, "upperarm01", "lowerarm01", "wrist"),
         leg=_along_limb(body, v, "upperleg01", "lowerleg01", "foot"),
-        collar=(body.template_joints[body.bone("neck01")][2] - 0.03 + 0.4 * np.clip(np.abs(v[:, 0]) - 0.05, 0, 0.2)
-                + 0.3 * np.clip(v[:, 1] + 0.02, -0.12, 0.1) - v[:, 2]),
+        collar=(
+            body.template_joints[body.bone("neck01")][2]
+            - 0.03
+            + 0.4 * np.clip(np.abs(v[:, 0]) - 0.05, 0, 0.2)
+            + 0.3 * np.clip(v[:, 1] + 0.02, -0.12, 0.1)
+            - v[:, 2]
+        ),
         hairline=np.where(head, _hairline(v), -1),
         beard=beard,
-        mask=np.where(head, np.minimum.reduce([0.703 - v[:, 2] - 0.35 * np.abs(v[:, 0]), -0.05 - v[:, 1],
-                                               v[:, 2] - 0.6]), -1),
+        mask=np.where(
+            head,
+            np.minimum.reduce([0.703 - v[:, 2] - 0.35 * np.abs(v[:, 0]), -0.05 - v[:, 1], v[:, 2] - 0.6]),
+            -1,
+        ),
         hat=np.where(head, v[:, 2] - (0.772 + 0.25 * (v[:, 1] + 0.14) * -1 * (v[:, 1] > -0.14)), -1),
-        paint=paint, eye_coords=_eye_coords(body, v), brows=_brows(body), frames=_frames(body),
-        starts=starts, neighbours=neighbours, skin_faces=body.faces[body.face_groups == body_module.SKIN],
-    )  # fmt: skip
+        paint=paint,
+        eye_coords=_eye_coords(body, v),
+        brows=_brows(body),
+        frames=_frames(body),
+        starts=starts,
+        neighbours=neighbours,
+        skin_faces=body.faces[body.face_groups == body_module.SKIN],
+    )
 
 
 def _regions(body: Body) -> np.ndarray:
@@ -98,7 +130,7 @@ def _along_limb(body: Body, v: np.ndarray, *bones: str) -> np.ndarray:
     for side, here in (("L", v[:, 0] > 0), ("R", v[:, 0] <= 0)):
         joints = [body.template_joints[body.bone(f"{b}.{side}")].astype(float) for b in bones]
         nearest = np.full(len(v), np.inf)
-        for i, (a, b) in enumerate(zip(joints[:-1], joints[1:], strict=True)):
+        for i, (a, b) in enumerate(itertools.pairwise(joints)):
             d = b - a
             s = np.clip((v - a) @ d / (d @ d), -0.5 if i == 0 else 0, 1 if i == 0 else 1.6)
             far = np.linalg.norm(v - a - s[:, None] * d, axis=1)
@@ -109,8 +141,11 @@ def _along_limb(body: Body, v: np.ndarray, *bones: str) -> np.ndarray:
 
 def _hairline(v: np.ndarray) -> np.ndarray:
     """How far above the hair line a point of the head lies; the ears stay free."""
-    line = np.interp(v[:, 1], [-0.15, -0.115, -0.09, -0.07, -0.05, -0.02, 0.05],
-                     [0.795, 0.79, 0.772, 0.74, 0.72, 0.675, 0.635])  # fmt: skip
+    line = np.interp(
+        v[:, 1],
+        [-0.15, -0.115, -0.09, -0.07, -0.05, -0.02, 0.05],
+        [0.795, 0.79, 0.772, 0.74, 0.72, 0.675, 0.635],
+    )
     ear = (
         (np.abs(v[:, 0]) > 0.0755)
         & (v[:, 1] > -0.075)
@@ -160,8 +195,10 @@ def _eye_coords(body: Body, v: np.ndarray) -> np.ndarray:
 def _brows(body: Body) -> np.ndarray:
     points = body.template_keypoints
     out = []
-    for name, widths in (("right_eyebrow", (0.0022, 0.0036, 0.0042, 0.0046, 0.004)),
-                         ("left_eyebrow", (0.004, 0.0046, 0.0042, 0.0036, 0.0022))):  # fmt: skip
+    for name, widths in (
+        ("right_eyebrow", (0.0022, 0.0036, 0.0042, 0.0046, 0.004)),
+        ("left_eyebrow", (0.004, 0.0046, 0.0042, 0.0036, 0.0022)),
+    ):
         out.append(np.concatenate([points[FACE_REGIONS[name]], np.array(widths)[:, None]], 1))
     out = np.array(out, np.float32)
     out[:, :, 2] += 0.0024  # the ridge slopes: the drawn band would look low
@@ -175,8 +212,12 @@ def _frames(body: Body) -> np.ndarray:
     for i, name in enumerate(REGIONS):
         origin, axis, radius = np.array([0, -0.02, 0]), np.array([0, 0, 1.0]), 0.15
         part, _, side = name.partition(".")
-        ends = {"upperarm": ("upperarm01", "lowerarm01", 0.05), "forearm": ("lowerarm01", "wrist", 0.04),
-                "thigh": ("upperleg01", "lowerleg01", 0.08), "shank": ("lowerleg01", "foot", 0.055)}.get(part)  # fmt: skip
+        ends = {
+            "upperarm": ("upperarm01", "lowerarm01", 0.05),
+            "forearm": ("lowerarm01", "wrist", 0.04),
+            "thigh": ("upperleg01", "lowerleg01", 0.08),
+            "shank": ("lowerleg01", "foot", 0.055),
+        }.get(part)
         if ends:
             origin, end, radius = at[f"{ends[0]}.{side}"], at[f"{ends[1]}.{side}"], ends[2]
             axis = (origin - end) / np.linalg.norm(origin - end)

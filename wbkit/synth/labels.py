@@ -42,9 +42,15 @@ GUESS = 0.2  # a hidden body point is guessed within this many sqrt(mask area) o
 def _rules() -> tuple[np.ndarray, np.ndarray]:
     """(133,) depth tolerance; (133, R) bool: the regions through which a point is seen."""
     depth, allowed = np.zeros(NUM_KEYPOINTS, np.float32), np.zeros((NUM_KEYPOINTS, len(REGIONS)), bool)
-    parts = {"shoulder": ("torso", "neck", "upperarm"), "elbow": ("upperarm", "forearm"), "wrist": ("forearm", "hand"),
-             "hip": ("torso", "thigh", "skirt"), "knee": ("thigh", "shank", "skirt"), "ankle": ("shank", "foot", "skirt"),
-             "hand_root": ("forearm", "hand")}  # fmt: skip
+    parts = {
+        "shoulder": ("torso", "neck", "upperarm"),
+        "elbow": ("upperarm", "forearm"),
+        "wrist": ("forearm", "hand"),
+        "hip": ("torso", "thigh", "skirt"),
+        "knee": ("thigh", "shank", "skirt"),
+        "ankle": ("shank", "foot", "skirt"),
+        "hand_root": ("forearm", "hand"),
+    }
     for k, name in enumerate(KEYPOINTS):
         side = {"left": ".L", "right": ".R"}.get(name.split("_")[0], "")
         joint = next((j for j in parts if name.endswith(j)), None)
@@ -65,7 +71,8 @@ def _rules() -> tuple[np.ndarray, np.ndarray]:
 def keypoint_visibility(
     points: np.ndarray, person: int, camera: Camera, mesh: Mesh, buffers: Buffers
 ) -> np.ndarray:
-    """One person's keypoints (133, 3) world -> (133, 3): x, y px; 0 outside the picture, 1 hidden, 2 visible."""
+    """One person's keypoints (133, 3) world -> (133, 3): x, y px; 0 outside the picture, 1 hidden, 2
+    visible."""
     tolerance, allowed = _rules()
     pixels, depth = camera.project(points)
     width, height = camera.size_wh
@@ -90,7 +97,8 @@ def keypoint_visibility(
 
 @numba.njit(cache=True)
 def _is_seen(samples, inside, reach, allowed, person, face, closeness, face_person, face_region):
-    """Whether one of the 3 x 3 samples around each point shows this person's allowed region, not nearer than `reach`."""
+    """Whether one of the 3 x 3 samples around each point shows this person's allowed region, not nearer
+    than `reach`."""
     out = np.zeros(len(samples), np.bool_)
     for k in range(len(samples)):
         if not inside[k]:
@@ -186,7 +194,8 @@ def _flat(points: np.ndarray) -> list:
 
 
 def _part_box(points: np.ndarray, shape: tuple[int, int]) -> list[float]:
-    """xywh around the labelled points, a tenth wider on each side, inside the picture; zeros if there is none."""
+    """xywh around the labelled points, a tenth wider on each side, inside the picture; zeros if there is
+    none."""
     labelled = points[points[:, 2] > 0, :2]
     if not len(labelled):
         return [0.0] * 4

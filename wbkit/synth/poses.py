@@ -1,4 +1,4 @@
-"""Random poses within joint limits: legs by angles, arms by where the hand goes, fingers one by one, no limb in another.
+"""Random poses: legs by angles, arms by where the hand goes, fingers one by one, no limb in another.
 
 Directions are in the body's frame: x to the subject's left, y to the back, z up. A pose is one rotation a
 bone (wbkit.synth.body).
@@ -184,7 +184,7 @@ def _marks(rig: _Rig, side: str, shared: dict) -> dict:
         "reach": np.linalg.norm(at[f"lowerarm01.{side}"] - at[f"upperarm01.{side}"])
         + np.linalg.norm(at[f"wrist.{side}"] - at[f"lowerarm01.{side}"]),
         "hip": at[f"upperleg01.{side}"],
-        "face": rig.body.template_keypoints[0].astype(float) + [0, 0.05, 0],
+        "face": [*rig.body.template_keypoints[0].astype(float), 0, 0.05, 0],
         "chest_front": at["spine02"][1] - 0.17,
         "chest_z": at["spine01"][2] - 0.12,
         **shared,
@@ -230,7 +230,8 @@ def _hand(rig: _Rig, rng: np.random.Generator, side: str, mode: str) -> None:
     common = u(5, 40)
     bends = {
         "relax": lambda k: common + u(-6, 12), "open": lambda k: u(-12, 8), "fist": lambda k: u(65, 85),
-        "point": lambda k: u(-5, 8) if k == 2 else u(50, 82), "peace": lambda k: u(-5, 6) if k < 4 else u(55, 82),
+        "point": lambda k: u(-5, 8) if k == 2 else u(50, 82), "peace": lambda k: u(-5, 6) if k < 4 else
+        u(55, 82),
         "thumb": lambda k: u(60, 85), "any": lambda k: u(-8, 80), "grip": lambda k: u(38, 58),
     }  # fmt: skip
     wide = u(-3, 12) if mode in ("open", "any", "peace") else u(-3, 4)
@@ -256,7 +257,8 @@ def _hand(rig: _Rig, rng: np.random.Generator, side: str, mode: str) -> None:
 
 @lru_cache(maxsize=1)
 def _capsules() -> tuple[list[tuple[str, str, float, float]], list[tuple[int, int, float]]]:
-    """Limbs as capsules (from bone, to bone, radius at neutral weight, extra length), and pairs that must not meet
+    """Limbs as capsules (from bone, to bone, radius at neutral weight, extra length), and pairs that must
+    not meet
     with the depth that soft tissue allows."""
     parts = [
         ("spine05", "spine02", 0.125, 0.0),

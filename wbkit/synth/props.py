@@ -56,7 +56,8 @@ def box(size, center, material: int, parts: int = 1, person: int = -1) -> Mesh:
 
 
 def _facing(v: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Pattern frame of each face by the axis it faces most: for patterns that keep their size on big solids."""
+    """Pattern frame of each face by the axis it faces most: for patterns that keep their size on big
+    solids."""
     normals = np.cross(v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]])
     return PLANAR + np.abs(normals).argmax(1)
 
@@ -79,8 +80,10 @@ def tube(points, radii, material: int, sides: int = 10, closed: bool = False, **
     k, n = (i + 1) % len(p), (j + 1) % sides
     quads = np.stack([i * sides + j, k * sides + j, k * sides + n, i * sides + n], 1)
     faces = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
-    coords = np.stack([np.tile(np.cos(angle) * radii.max(), len(p)), np.tile(-np.sin(angle) * radii.max(), len(p)),
-                       np.repeat(np.r_[0, np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1))], sides)], 1)  # fmt: skip
+    lengths = np.r_[0, np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1))]
+    coords = np.stack([np.tile(np.cos(angle) * radii.max(), len(p)), np.tile(-np.sin(angle) * radii.max(),
+    len(p)),
+                       np.repeat(lengths, sides)], 1)  # fmt: skip
     if radii.max() > 0.5:
         return solid(v, faces, around.reshape(-1, 3), material, _facing(v, faces), **more)
     return solid(

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF046 (numba needs the casts of math.ceil and math.floor)
 """Compiled inner loops of the renderer: z-buffer, normals, shading. Shapes and meaning: wbkit.synth.render.
 
 All arrays are float32 unless said otherwise; colours are linear RGB (not gamma-coded).
@@ -19,7 +20,8 @@ def rasterize(xy, w, faces, clip, height, width):
     """Z-buffer of triangles: per sample the face with the largest `w`, among points whose `clip` is >= 0.
 
     Args:
-        xy: (V, 2) samples (centres at integers). w: (V,) linear on the picture: 1 / depth, or minus depth for a
+        xy: (V, 2) samples (centres at integers). w: (V,) linear on the picture: 1 / depth, or minus depth
+            for a
             parallel projection; a face with a corner at x <= `NOWHERE` is left out.
         faces: (F, 3) int32. clip: (V,) linear over the surface.
 
@@ -95,7 +97,8 @@ def vertex_normals(vertices, faces):
 
 @_jit
 def smooth(vertices, starts, neighbours, amount, rounds):
-    """Laplacian smoothing: every vertex moves by its `amount` (V,) towards its neighbours' mean, `rounds` times."""
+    """Laplacian smoothing: every vertex moves by its `amount` (V,) towards its neighbours' mean, `rounds`
+    times."""
     active = np.flatnonzero(amount > 0)
     vertices = vertices.copy()
     moved = np.empty((len(active), 3), np.float32)
@@ -120,7 +123,8 @@ def smooth(vertices, starts, neighbours, amount, rounds):
 
 @_jit
 def cut(faces, keep):
-    """Faces with a corner to `keep` (V,): their indices (F',), the vertices they use (V',), and them renumbered."""
+    """Faces with a corner to `keep` (V,): their indices (F',), the vertices they use (V',), and them
+    renumbered."""
     number = np.full(len(keep), -1, np.int32)
     chosen = np.empty(len(faces), np.int32)
     local = np.empty((len(faces), 3), np.int32)
@@ -144,7 +148,8 @@ def cut(faces, keep):
 
 @_jit
 def drape(shape, vertices, normals, offset, crease, folds):
-    """Cloth over skin: `shape` (V, 3) lifted along the normals until it lies `offset` (V,) m above `vertices`."""
+    """Cloth over skin: `shape` (V, 3) lifted along the normals until it lies `offset` (V,) m above
+    `vertices`."""
     out = np.empty_like(shape)
     for v in range(len(shape)):
         along = np.float32(0)
@@ -161,7 +166,8 @@ _LEVEL_STARTS = np.cumsum([0] + [(256 >> i) ** 2 for i in range(7)])
 
 @_jit
 def _texel(tile, u, v, level, out):
-    """Bilinear values 0-1 of a tile (S, 3) at (u, v) in tiles, from level `level` of its pyramid -> out (3,)."""
+    """Bilinear values 0-1 of a tile (S, 3) at (u, v) in tiles, from level `level` of its pyramid -> out
+    (3,)."""
     size, start = 256 >> level, _LEVEL_STARTS[level]
     x, y = (u - math.floor(u)) * size, (v - math.floor(v)) * size
     x0, y0 = int(x), int(y)
@@ -182,7 +188,8 @@ def _texel(tile, u, v, level, out):
 
 @_jit
 def _near_brow(p, brows):
-    """How far inside an eyebrow (0-1) a point of the template's face lies; brows (2, 5, 4): x, y, z, half width."""
+    """How far inside an eyebrow (0-1) a point of the template's face lies; brows (2, 5, 4): x, y, z, half
+    width."""
     best = np.float32(0)
     for s in range(2):
         for i in range(4):
@@ -226,7 +233,8 @@ def _lit(position, shadow, axes, place, bias):
 def shade(face, scale, camera, focal, vertices, normals, coords, paint, faces, screen, vertex_w,
           face_material, face_frame, materials, frames, textures, brows, lights, ambient,
           shadow, shadow_axes, shadow_place, fog, out):  # fmt: skip
-    """Colour every covered sample of `out` (height, width, 3); the arguments are explained in render.Renderer."""
+    """Colour every covered sample of `out` (height, width, 3); the arguments are explained in
+    render.Renderer."""
     height, width = face.shape
     texel = np.zeros(3, np.float32)
     p, n, c = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
@@ -396,7 +404,8 @@ def resolve(samples, face, background, out):
 
 @_jit
 def nearest_depth(w, far_w, out):
-    """Depth of every pixel: the nearest of its 2 x 2 samples, else the background's, else 1000 m -> out (H, W)."""
+    """Depth of every pixel: the nearest of its 2 x 2 samples, else the background's, else 1000 m -> out
+    (H, W)."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             best = far_w[y, x]
@@ -407,7 +416,8 @@ def nearest_depth(w, far_w, out):
 
 @_jit
 def majority(face, face_person, out):
-    """Person id of every pixel, the most frequent of its 2 x 2 samples (smaller id on a tie) -> out (H, W) int16."""
+    """Person id of every pixel, the most frequent of its 2 x 2 samples (smaller id on a tie) -> out (H, W)
+    int16."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             best, best_count = np.int16(-1), 0

@@ -22,7 +22,8 @@ class Mesh:
 
     Attributes:
         vertices, normals: (V, 3) float32, world.
-        coords: (V, 3) float32 pattern coordinates: where the vertex lies on the template body, or in its object.
+        coords: (V, 3) float32 pattern coordinates: where the vertex lies on the template body, or in its
+            object.
         paint: (V, 2) float32: share of lips and of beard shadow on skin.
         clip: (V,) float32: the surface ends where it becomes negative (hems, hair lines).
         faces: (F, 3) int32. material, frame, person, region: (F,) int16; person -1: an object.
@@ -60,7 +61,8 @@ def join(meshes: list[Mesh]) -> Mesh:
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """`position` (3,) m; `axes` (3, 3): rows right, down, forward; `focal` px; `center` (2,) px; `size_wh` px."""
+    """`position` (3,) m; `axes` (3, 3): rows right, down, forward; `focal` px; `center` (2,) px; `size_wh`
+    px."""
 
     position: np.ndarray
     axes: np.ndarray
@@ -77,7 +79,8 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """Light of a scene, linear RGB: `lights` (L, 6): direction to the light, colour; only the first casts shadows.
+    """Light of a scene, linear RGB: `lights` (L, 6): direction to the light, colour; only the first casts
+    shadows.
 
     `ambient` (2, 3): from above, from below. `fog` (4,): colour, density per metre.
     """
@@ -89,7 +92,8 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """Tables that a mesh's face columns point into: materials (M, 20), frames (K, 14), textures (T, S, 3) uint8,
+    """Tables that a mesh's face columns point into: materials (M, 20), frames (K, 14), textures (T, S, 3)
+    uint8,
     brows (2, 5, 4)."""
 
     materials: np.ndarray
@@ -102,7 +106,8 @@ class Surfaces:
 class Buffers:
     """What lies under each of the 2 H x 2 W samples.
 
-    `face` (2H, 2W) int32, -1 nothing; `closeness` (2H, 2W) 1 / depth in 1 / m; `person` (H, W) int16: the pixel's person, -1 none.
+    `face` (2H, 2W) int32, -1 nothing; `closeness` (2H, 2W) 1 / depth in 1 / m; `person` (H, W) int16: the
+    pixel's person, -1 none.
     """
 
     face: np.ndarray
@@ -113,7 +118,8 @@ class Buffers:
 def _shadow_map(
     mesh: Mesh, direction: np.ndarray, size: int = 512
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Height map seen from the main light: (size, size) along the light, axes (3, 3), place (3,): x0, y0, scale."""
+    """Height map seen from the main light: (size, size) along the light, axes (3, 3), place (3,): x0, y0,
+    scale."""
     side = np.cross(direction, [0.31, 0.17, 0.93])
     side /= np.linalg.norm(side)
     axes = np.stack([side, np.cross(direction, side), direction]).astype(np.float32)
@@ -139,7 +145,8 @@ def _shade(mesh, camera, surfaces, light, shadow, scale: int):
     out = np.zeros((height, width, 3), np.float32)
     raster.shade(
         face, scale, camera.position.astype(np.float32), np.float32(camera.focal),
-        mesh.vertices, mesh.normals, mesh.coords, mesh.paint, mesh.faces, screen, w, mesh.material, mesh.frame,
+        mesh.vertices, mesh.normals, mesh.coords, mesh.paint, mesh.faces, screen, w, mesh.material,
+        mesh.frame,
         surfaces.materials, surfaces.frames, surfaces.textures, surfaces.brows,
         light.lights.astype(np.float32), light.ambient.astype(np.float32), *shadow,
         light.fog.astype(np.float32), out,
@@ -158,7 +165,8 @@ def render(
         blur_far: function of the background's (H, W, 3) colours, for focus blur.
 
     Returns:
-        (H, W, 3) float32 linear RGB; the buffers of `near`; (H, W) float32 depth in metres, background included.
+        (H, W, 3) float32 linear RGB; the buffers of `near`; (H, W) float32 depth in metres, background
+        included.
     """
     width, height = camera.size_wh
     shadow = _shadow_map(near, light.lights[0, :3])

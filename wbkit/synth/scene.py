@@ -24,7 +24,8 @@ CROWD_SHARE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """`keypoints` (133, 3) world, m; `joints` (B, 3); `mesh` with what it wears, holds and sits on; `crowd`: not labelled."""
+    """`keypoints` (133, 3) world, m; `joints` (B, 3); `mesh` with what it wears, holds and sits on;
+    `crowd`: not labelled."""
 
     keypoints: np.ndarray
     joints: np.ndarray
@@ -53,8 +54,14 @@ class Scene:
         c, flip = self.camera, np.diag([-1.0, 1, 1])
         lights = self.light.lights * [-1, 1, 1, 1, 1, 1]
         camera = replace(c, position=c.position * [-1, 1, 1], axes=flip @ c.axes @ flip)
-        return replace(self, people=people, near=_mirror_mesh(self.near), far=_mirror_mesh(self.far), camera=camera,
-                       light=replace(self.light, lights=lights))  # fmt: skip
+        return replace(
+            self,
+            people=people,
+            near=_mirror_mesh(self.near),
+            far=_mirror_mesh(self.far),
+            camera=camera,
+            light=replace(self.light, lights=lights),
+        )
 
 
 def _mirror_mesh(mesh: Mesh) -> Mesh:
@@ -87,7 +94,11 @@ def build_scene(rng: np.random.Generator, size_wh: tuple[int, int], persons: int
     body, table = load_body(), []
     count = persons or int(rng.choice(list(PEOPLE_SHARES), p=list(PEOPLE_SHARES.values())))
     people = _place_people(rng, [_person(rng, body, i, table) for i in range(count)])
-    camera, framing = cameras.place_camera(rng, [p.keypoints for p in people], size_wh)
+    for _ in range(8):  # nobody's back may fill the picture
+        camera, framing = cameras.place_camera(rng, [p.keypoints for p in people], size_wh)
+        near = [np.linalg.norm(p.keypoints - camera.position, axis=1).min() for p in people[1:]]
+        if not near or min(near) > 0.8:
+            break
     behind = max(p.mesh.vertices[:, 1].max() for p in people)
     if rng.uniform() < CROWD_SHARE:
         people += _crowd(rng, body, table, count, behind)
@@ -158,8 +169,18 @@ def _thing_material(rng: np.random.Generator, table: list) -> int:
         table.append(cloth(rng, plain=0.4))
     else:
         tile = str(rng.choice(["planks", "plain", "concrete", "poster", "panels", "wallpaper"]))
-        table.append(material(TEXTURED, cloth_colour(rng), cloth_colour(rng), cloth_colour(rng), tile=tile, size=rng.uniform(0.2, 0.8),
-                              gloss=(rng.choice([0, 0.1, 0.3]), 30), rng=rng))  # fmt: skip
+        table.append(
+            material(
+                TEXTURED,
+                cloth_colour(rng),
+                cloth_colour(rng),
+                cloth_colour(rng),
+                tile=tile,
+                size=rng.uniform(0.2, 0.8),
+                gloss=(rng.choice([0, 0.1, 0.3]), 30),
+                rng=rng,
+            )
+        )
     return len(table) - 1
 
 
@@ -220,9 +241,15 @@ def _crowd(rng: np.random.Generator, body: Body, table: list, first: int, behind
     center, out = np.array([rng.normal(0, 1.5), behind + rng.uniform(5, 12), 0]), []
     for i in range(rng.integers(4, 8)):
         person = _person(rng, body, first + i, table, crowd=True)
-        shift = center + [0.55 * i - 1.6 + rng.normal(0, 0.1), rng.uniform(-0.5, 0.5), 0]
-        out.append(replace(person, keypoints=person.keypoints + shift, joints=person.joints + shift,
-                           mesh=person.mesh.moved(np.eye(3), shift)))  # fmt: skip
+        shift = [*center, 0.55 * i - 1.6 + rng.normal(0, 0.1), rng.uniform(-0.5, 0.5), 0]
+        out.append(
+            replace(
+                person,
+                keypoints=person.keypoints + shift,
+                joints=person.joints + shift,
+                mesh=person.mesh.moved(np.eye(3), shift),
+            )
+        )
     return out
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 SIZE = 256
 CLOTH = ("plain", "plain2", "knit", "denim", "stripes", "thin_stripes", "wide_stripes", "vertical", "check",
-         "plaid", "tartan", "dots", "small_dots", "flowers", "leaves_print", "camouflage", "tie_dye", "zigzag",
+         "plaid", "tartan", "dots", "small_dots", "flowers", "leaves_print", "camouflage", "tie_dye",
+         "zigzag",
          "letters", "blocks", "argyle", "heather")  # fmt: skip
 SURFACES = ("plaster", "bricks", "tiles", "planks", "parquet", "concrete", "carpet", "wallpaper", "asphalt",
             "grass", "soil", "sand", "leaves", "bark", "clouds", "windows", "shelves", "stones", "poster",
@@ -26,7 +27,8 @@ def tile_index(name: str) -> int:
 
 
 def noise(rng: np.random.Generator, smallest: float, slope: float = 1.0) -> np.ndarray:
-    """Periodic noise (256, 256), mean 0, variance 1: power falls with frequency, nothing finer than `smallest` px."""
+    """Periodic noise (256, 256), mean 0, variance 1: power falls with frequency, nothing finer than
+    `smallest` px."""
     f = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
     amplitude = np.where(f > 0, 1 / np.maximum(f, 1 / SIZE) ** slope, 0) * np.exp(-((f * smallest) ** 2))
     spectrum = np.fft.rfft2(rng.normal(size=(SIZE, SIZE))) * amplitude
@@ -133,7 +135,8 @@ def _surface(name: str, rng: np.random.Generator, u: np.ndarray, v: np.ndarray):
     zero = np.zeros_like(u)
     a, b, shade = np.clip(0.5 + 0.3 * coarse, 0, 1) * 0.5, zero, 0.5 + 0.05 * fine + 0.06 * coarse
     grids = {"bricks": (4, 12, 0.5, 0.1), "tiles": (4, 4, 0.0, 0.04), "stones": (3, 4, 0.37, 0.08),
-             "planks": (1, 8, 0.4, 0.04), "parquet": (6, 14, 0.5, 0.03), "panels": (3, 2, 0.0, 0.02)}  # fmt: skip
+             "planks": (1, 8, 0.4, 0.04), "parquet": (6, 14, 0.5, 0.03),
+             "panels": (3, 2, 0.0, 0.02)}  # fmt: skip
     if name in grids:
         joint, brick = _grid(u, v, *grids[name])
         grain = (

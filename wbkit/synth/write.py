@@ -1,7 +1,8 @@
 """Write a data set of synthetic people: pictures, COCO-WholeBody v1.0 annotations; any number of processes.
 
 Layout, as COCO's: `annotations/coco_wholebody_{train,val}_v1.0.json`, `train2017/`, `val2017/`. Picture i
-depends on (seed, i) only. While a run goes on, what is done lies in `.parts/`; the same command goes on from there.
+depends on (seed, i) only. While a run goes on, what is done lies in `.parts/`; the same command goes on
+from there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ LARGEST_SIDE, SMALLEST_SIDE = 4096, 64
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """`image` (H, W, 3) RGB uint8; `annotations`: COCO-WholeBody records; `jpeg_quality` it is written with."""
+    """`image` (H, W, 3) RGB uint8; `annotations`: COCO-WholeBody records; `jpeg_quality` it is written
+    with."""
 
     image: np.ndarray
     annotations: list[dict]
@@ -80,9 +82,13 @@ class _Job:
 
 
 def generate(
-    out: str | Path, pictures: int, seed: int = 0, workers: int | None = None,
-    size_wh: tuple[int, int] = (384, 512), val_pictures: int = 0,
-) -> Path:  # fmt: skip
+    out: str | Path,
+    pictures: int,
+    seed: int = 0,
+    workers: int | None = None,
+    size_wh: tuple[int, int] = (384, 512),
+    val_pictures: int = 0,
+) -> Path:
     """Write `pictures` training and `val_pictures` validation pictures with their annotations to `out`.
 
     Args:
@@ -93,7 +99,8 @@ def generate(
         The annotation file of the training pictures.
 
     Raises:
-        InputError: an option is out of range, `out` holds another data set, or it cannot be written to. A later
+        InputError: an option is out of range, `out` holds another data set, or it cannot be written to. A
+            later
             run with the same options goes on where this one stopped.
     """
     out, workers = Path(out), workers or os.cpu_count() or 1
@@ -142,8 +149,9 @@ def _claim(out: Path, options: dict) -> None:
         if read_json(stated) != options:
             raise InputError(
                 f"holds an unfinished run with other options ({read_json(stated)})",
-                "Give the same options to go on, or another folder", file=out,
-            )  # fmt: skip
+                "Give the same options to go on, or another folder",
+                file=out,
+            )
         return
     if (out / "annotations").exists() or (out / "train2017").exists() or (out / "val2017").exists():
         raise InputError("holds a data set already", "Remove it or give another folder", file=out)
@@ -179,7 +187,8 @@ def _raise(failure: tuple[str, str, str | None] | None) -> None:
 
 
 def _make(job: _Job) -> tuple[str, str, str | None] | None:
-    """Write one picture, then its records; gives what an InputError would say, which processes can hand over."""
+    """Write one picture, then its records; gives what an InputError would say, which processes can hand
+    over."""
     index = job.number + (VAL_OFFSET if job.split == "val" else 0)
     try:
         sample = make_picture(job.seed, index, job.size_wh)
@@ -206,14 +215,21 @@ def _assemble(out: Path, split: str, jobs: list[_Job], options: dict) -> None:
             annotations.append(record | {"id": len(annotations) + 1, "image_id": number})
     content = {
         "info": {"description": "wbkit synthetic people", "version": "1.0", "options": json.dumps(options)},
-        "licenses": [{"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}],
+        "licenses": [
+            {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
+        ],
         "images": images,
         "annotations": annotations,
-        "categories": [{
-            "id": PERSON_CATEGORY, "name": "person", "supercategory": "person",
-            "keypoints": list(KEYPOINTS[:17]), "skeleton": [[a + 1, b + 1] for a, b in SKELETON if b < 17 and a < 17],
-        }],
-    }  # fmt: skip
+        "categories": [
+            {
+                "id": PERSON_CATEGORY,
+                "name": "person",
+                "supercategory": "person",
+                "keypoints": list(KEYPOINTS[:17]),
+                "skeleton": [[a + 1, b + 1] for a, b in SKELETON if b < 17 and a < 17],
+            }
+        ],
+    }
     write_json(out / "annotations" / f"coco_wholebody_{split}_v1.0.json", content)
 
 
