@@ -33,9 +33,15 @@ class _Builder:
         self.rng, self.table, self.behind, self.camera, self.parts = rng, table, behind, camera, []
 
     def colour(self, saturation=(0.0, 0.5), value=(0.25, 0.95)) -> np.ndarray:
-        hsv = np.float32(
-            [[[self.rng.uniform(0, 360), self.rng.uniform(*saturation), self.rng.uniform(*value)]]]
-        )
+        """sRGB 0-1; the hues of what people build: mostly warm, some blue and green, few others."""
+        hues = [
+            self.rng.normal(35, 16),
+            self.rng.normal(212, 22),
+            self.rng.normal(115, 35),
+            self.rng.uniform(0, 360),
+        ]
+        hue = hues[self.rng.choice(4, p=[0.5, 0.2, 0.14, 0.16])] % 360
+        hsv = np.float32([[[hue, self.rng.uniform(*saturation), self.rng.uniform(*value)]]])
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
 
     def near(self, rgb, spread=0.12) -> np.ndarray:

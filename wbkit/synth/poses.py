@@ -184,7 +184,7 @@ def _marks(rig: _Rig, side: str, shared: dict) -> dict:
         "reach": np.linalg.norm(at[f"lowerarm01.{side}"] - at[f"upperarm01.{side}"])
         + np.linalg.norm(at[f"wrist.{side}"] - at[f"lowerarm01.{side}"]),
         "hip": at[f"upperleg01.{side}"],
-        "face": [*rig.body.template_keypoints[0].astype(float), 0, 0.05, 0],
+        "face": rig.body.template_keypoints[0] + np.array([0, 0.05, 0]),
         "chest_front": at["spine02"][1] - 0.17,
         "chest_z": at["spine01"][2] - 0.12,
         **shared,

@@ -241,7 +241,7 @@ def _crowd(rng: np.random.Generator, body: Body, table: list, first: int, behind
     center, out = np.array([rng.normal(0, 1.5), behind + rng.uniform(5, 12), 0]), []
     for i in range(rng.integers(4, 8)):
         person = _person(rng, body, first + i, table, crowd=True)
-        shift = [*center, 0.55 * i - 1.6 + rng.normal(0, 0.1), rng.uniform(-0.5, 0.5), 0]
+        shift = center + np.array([0.55 * i - 1.6 + rng.normal(0, 0.1), rng.uniform(-0.5, 0.5), 0])
         out.append(
             replace(
                 person,

@@ -11,22 +11,8 @@ from wbkit.synth.poses import choose
 from wbkit.synth.render import EYE, HAIR, MATERIAL_FIELDS, SKIN, TEXTURED
 from wbkit.synth.textures import CLOTH, tile_index
 
-SKIN_TONES = (
-    np.array(
-        [
-            [248, 222, 205],
-            [240, 205, 182],
-            [226, 184, 154],
-            [206, 158, 124],
-            [178, 128, 94],
-            [146, 98, 70],
-            [112, 72, 50],
-            [80, 50, 36],
-            [56, 36, 28],
-        ]
-    )
-    / 255
-)
+SKIN_TONES = np.array([[230, 198, 178], [222, 184, 160], [208, 166, 136], [190, 144, 112], [164, 118, 86],
+                       [136, 92, 66], [106, 68, 48], [78, 50, 36], [56, 36, 28]]) / 255  # fmt: skip
 HAIR_COLOURS = {
     "black": (18, 16, 16),
     "dark brown": (46, 32, 24),

@@ -133,7 +133,7 @@ def _cloth(name: str, rng: np.random.Generator, u: np.ndarray, v: np.ndarray):
 def _surface(name: str, rng: np.random.Generator, u: np.ndarray, v: np.ndarray):
     fine, coarse = noise(rng, 1.5, 0.7), noise(rng, 6, 1.4)
     zero = np.zeros_like(u)
-    a, b, shade = np.clip(0.5 + 0.3 * coarse, 0, 1) * 0.5, zero, 0.5 + 0.05 * fine + 0.06 * coarse
+    a, b, shade = np.clip(0.5 + 0.3 * coarse, 0, 1) * 0.5, zero, 0.5 + 0.05 * fine + 0.04 * coarse
     grids = {"bricks": (4, 12, 0.5, 0.1), "tiles": (4, 4, 0.0, 0.04), "stones": (3, 4, 0.37, 0.08),
              "planks": (1, 8, 0.4, 0.04), "parquet": (6, 14, 0.5, 0.03),
              "panels": (3, 2, 0.0, 0.02)}  # fmt: skip
@@ -169,7 +169,10 @@ def _surface(name: str, rng: np.random.Generator, u: np.ndarray, v: np.ndarray):
         a, shade = np.clip(0.5 + 0.3 * ridges, 0, 1), 0.5 + 0.14 * ridges + 0.04 * fine
     elif name in ("soil", "sand", "concrete", "plaster"):
         k = {"soil": 0.16, "sand": 0.07, "concrete": 0.06, "plaster": 0.03}[name]
-        a, shade = np.clip(0.5 + 0.35 * noise(rng, 4, 1.5), 0, 1), 0.5 + k * noise(rng, 1.3, 0.6)
+        a, shade = (
+            np.clip(0.5 + (0.12 if name == "plaster" else 0.25) * noise(rng, 4, 1.3), 0, 1),
+            0.5 + k * noise(rng, 1.3, 0.6),
+        )
     elif name == "clouds":
         a, shade = np.clip(0.1 + 0.6 * noise(rng, 5, 1.8), 0, 1), zero + 0.5
     elif name == "wallpaper":

@@ -55,7 +55,7 @@ def make_picture(
     people = scene.build_scene(rng, size_wh, persons)
     picture = scene.render_scene(people, rng)
     image = camera.develop(rng, picture.colours)
-    quality = int(rng.choice([95, 88, 78, 60, 40], p=[0.25, 0.35, 0.25, 0.1, 0.05]))
+    quality = int(rng.choice([90, 84, 76, 60, 42], p=[0.25, 0.35, 0.25, 0.1, 0.05]))
     return Sample(image, labels.annotate(people, picture, index, 0), quality)
 
 
