@@ -1,0 +1,304 @@
+"""One picture from one seed: people, their place, things, light and camera, put together and rendered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from wbkit.keypoints import FLIP_INDICES
+from wbkit.synth import camera as cameras
+from wbkit.synth.backgrounds import build_place
+from wbkit.synth.body import Body, Posed, load_body
+from wbkit.synth.clothes import dress
+from wbkit.synth.fields import REGIONS, load_fields, region
+from wbkit.synth.poses import Pose, mirror_pose, sample_face, sample_pose, turn
+from wbkit.synth.props import FRAMES, ball, box, chair, cylinder, held
+from wbkit.synth.render import TEXTURED, Buffers, Camera, Light, Mesh, Surfaces, join, render
+from wbkit.synth.style import cloth, cloth_colour, material, sample_outfit, sample_tones
+from wbkit.synth.textures import load_textures
+
+PEOPLE_SHARES = {1: 0.44, 2: 0.27, 3: 0.15, 4: 0.07, 5: 0.04, 6: 0.03}
+CROWD_SHARE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """`keypoints` (133, 3) world, m; `joints` (B, 3); `mesh` with what it wears, holds and sits on;
+    `crowd`: not labelled."""
+
+    keypoints: np.ndarray
+    joints: np.ndarray
+    mesh: Mesh
+    crowd: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that decides a picture before the camera's own noise."""
+
+    people: list[Person]
+    near: Mesh
+    far: Mesh
+    camera: Camera
+    light: Light
+    surfaces: Surfaces
+    facts: dict = field(default_factory=dict)
+
+    def mirrored(self) -> Scene:
+        """The scene in a mirror: x changes sign, left and right of every person change places."""
+        people = [
+            replace(p, keypoints=(p.keypoints * [-1, 1, 1])[FLIP_INDICES], mesh=_mirror_mesh(p.mesh))
+            for p in self.people
+        ]
+        c, flip = self.camera, np.diag([-1.0, 1, 1])
+        lights = self.light.lights * [-1, 1, 1, 1, 1, 1]
+        camera = replace(c, position=c.position * [-1, 1, 1], axes=flip @ c.axes @ flip)
+        return replace(
+            self,
+            people=people,
+            near=_mirror_mesh(self.near),
+            far=_mirror_mesh(self.far),
+            camera=camera,
+            light=replace(self.light, lights=lights),
+        )
+
+
+def _mirror_mesh(mesh: Mesh) -> Mesh:
+    swap = {".L": ".R", ".R": ".L"}
+    other = np.array(
+        [region(n[:-2] + swap[n[-2:]]) if n[-2:] in swap else i for i, n in enumerate(REGIONS)], np.int16
+    )
+    flip = np.float32([-1, 1, 1])
+    return replace(
+        mesh, vertices=mesh.vertices * flip, normals=mesh.normals * flip, region=other[mesh.region]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """`colours` (H, W, 3) linear RGB; `buffers` say what lies under each pixel; `depth` (H, W) m."""
+
+    colours: np.ndarray
+    buffers: Buffers
+    depth: np.ndarray
+
+
+def random_generator(seed: int, index: int) -> np.random.Generator:
+    """The one source of chance of picture `index`: depends on (seed, index) only."""
+    return np.random.default_rng([seed, index])
+
+
+def build_scene(rng: np.random.Generator, size_wh: tuple[int, int], persons: int | None = None) -> Scene:
+    """Draw a scene: 1-6 people (or `persons`), sometimes a crowd behind, a place, things in front."""
+    body, table = load_body(), []
+    count = persons or int(rng.choice(list(PEOPLE_SHARES), p=list(PEOPLE_SHARES.values())))
+    people = _place_people(rng, [_person(rng, body, i, table) for i in range(count)])
+    for _ in range(8):  # nobody's back may fill the picture
+        camera, framing = cameras.place_camera(rng, [p.keypoints for p in people], size_wh)
+        near = [np.linalg.norm(p.keypoints - camera.position, axis=1).min() for p in people[1:]]
+        if not near or min(near) > 0.8:
+            break
+    behind = max(p.mesh.vertices[:, 1].max() for p in people)
+    if rng.uniform() < CROWD_SHARE:
+        people += _crowd(rng, body, table, count, behind)
+        behind = max(p.mesh.vertices[:, 1].max() for p in people)
+    place = build_place(rng, table, behind, camera.position)
+    things = _things_in_front(rng, table, camera, people[0]) if rng.uniform() < 0.3 else []
+    surfaces = Surfaces(
+        np.array(table, np.float32),
+        np.concatenate([load_fields().frames, FRAMES]),
+        load_textures(),
+        load_fields().brows,
+    )
+    facts = {"framing": framing, "place": place.kind}
+    return Scene(
+        people, join([p.mesh for p in people] + things), place.mesh, camera, place.light, surfaces, facts
+    )
+
+
+def render_scene(scene: Scene, rng: np.random.Generator) -> Picture:
+    """Colours and buffers of a scene; `rng` decides the background's focus blur."""
+    blur = cameras.defocus(rng, scene.camera.size_wh)
+    colours, buffers, depth = render(scene.near, scene.far, scene.camera, scene.surfaces, scene.light, blur)
+    shaded = cameras.crease_shadows(colours, depth, np.float32(scene.camera.focal), np.float32(0.75))
+    return Picture(shaded, buffers, depth)
+
+
+def _person(rng: np.random.Generator, body: Body, number: int, table: list, crowd: bool = False) -> Person:
+    """One dressed person standing at the origin with the lowest point on the ground, facing about -y."""
+    i, j = rng.integers(len(body.people), size=2)
+    mix = rng.uniform(0, 0.45) if body.traits[i, 0].round() == body.traits[j, 0].round() else 0.0
+    traits = dict(
+        zip(body.trait_names, ((1 - mix) * body.traits[i] + mix * body.traits[j]).tolist(), strict=True)
+    )
+    rest = body.rest((1 - mix) * body.people[i] + mix * body.people[j], sample_face(body, rng))
+    outfit = sample_outfit(rng, traits["gender"] > 0.5)
+    thickness = 0.85 + 0.45 * traits["weight"] + 6 * outfit.top_offset
+    pose = sample_pose(body, rest, rng, thickness)
+    if rng.uniform() < 0.5:  # the bodies' small asymmetries and the samplers' habits cancel out
+        pose = mirror_pose(body, pose)
+    posed = body.skin(rest, pose.rotations)
+    mesh = dress(body, posed, outfit, sample_tones(rng, traits), number, table, rng)
+    drop = np.array([0, 0, -mesh.vertices[:, 2].min()])
+    parts = [mesh]
+    if pose.kind == "sit":
+        parts.append(_seat(rng, posed, table, drop[2]))
+    parts += [_held_thing(rng, body, posed, side, table) for side in pose.grip]
+    whole = join(parts)
+    yaw = rng.normal(0, 35) if rng.uniform() < 0.62 else rng.uniform(-180, 180)
+    spin = turn((0, 0, 1), yaw)
+    moved = whole.moved(spin, drop)
+    return Person((posed.keypoints) @ spin.T + drop, posed.joints @ spin.T + drop, moved, crowd)
+
+
+def _seat(rng: np.random.Generator, posed: Posed, table: list, lift: float) -> Mesh:
+    """A seat that touches the buttocks, its feet on the ground."""
+    fields = load_fields()
+    hips = posed.keypoints[11:13].mean(0)
+    under = np.isin(fields.region, (region("torso"), region("thigh.L"), region("thigh.R"))) & fields.is_skin
+    near = under & (np.hypot(*(posed.vertices[:, :2] - hips[:2]).T) < 0.16)
+    height = max(posed.vertices[near, 2].min() + lift, 0.06)
+    first = _thing_material(rng, table)
+    mesh = chair(rng, height, first, _thing_material(rng, table))
+    return mesh.moved(np.eye(3), np.array([hips[0], hips[1] - 0.05, -lift]))
+
+
+def _thing_material(rng: np.random.Generator, table: list) -> int:
+    if rng.uniform() < 0.4:
+        table.append(cloth(rng, plain=0.4))
+    else:
+        tile = str(rng.choice(["planks", "plain", "concrete", "poster", "panels", "wallpaper"]))
+        table.append(
+            material(
+                TEXTURED,
+                cloth_colour(rng),
+                cloth_colour(rng),
+                cloth_colour(rng),
+                tile=tile,
+                size=rng.uniform(0.2, 0.8),
+                gloss=(rng.choice([0, 0.1, 0.3]), 30),
+                rng=rng,
+            )
+        )
+    return len(table) - 1
+
+
+def _held_thing(rng: np.random.Generator, body: Body, posed: Posed, side: str, table: list) -> Mesh:
+    """Something in the hand: its long side across the fingers, in the palm."""
+    at = {
+        n: posed.joints[body.bone(f"{n}.{side}")]
+        for n in ("wrist", "finger2-1", "finger3-1", "finger3-2", "finger5-1")
+    }
+    along = at["finger3-1"] - at["wrist"]
+    across = at["finger2-1"] - at["finger5-1"]
+    palm = np.cross(along, across) * (1 if side == "L" else -1)
+    bent = at["finger3-2"] - at["finger3-1"]
+    palm = palm if palm @ bent > -1e-6 else -palm
+    across, palm = across / np.linalg.norm(across), palm / np.linalg.norm(palm)
+    palm = palm - (palm @ across) * across
+    axes = np.stack([np.cross(palm, across), palm, across], 1)
+    axes /= np.linalg.norm(axes, axis=0)
+    center = 0.35 * at["wrist"] + 0.65 * at["finger3-1"] + 0.045 * axes[:, 1]
+    return held(rng, [_thing_material(rng, table)]).moved(axes, center)
+
+
+def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person]:
+    """Spread people over the ground: close, also overlapping in the view, but never inside each other."""
+    placed = []
+    spread = 0.45 + 0.22 * len(people)
+    for person in people:
+        for attempt in range(40):
+            grow = 1 + 0.06 * attempt
+            shift = (
+                np.array([rng.uniform(-1, 1) * spread, rng.uniform(-1, 1.3) * spread, 0]) * grow
+                if placed
+                else np.zeros(3)
+            )
+            joints = person.joints + shift
+            if all(_apart(joints, other.joints) for other in placed):
+                break
+        else:
+            continue  # no room: one person less
+        placed.append(
+            replace(
+                person,
+                keypoints=person.keypoints + shift,
+                joints=joints,
+                mesh=person.mesh.moved(np.eye(3), shift),
+            )
+        )
+    return placed
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two skeletons keep 20 cm between all their joints."""
+    return bool(((a[:, None] - b[None]) ** 2).sum(2).min() > 0.2**2)
+
+
+def _crowd(rng: np.random.Generator, body: Body, table: list, first: int, behind: float) -> list[Person]:
+    """A group far behind, too small to label one by one."""
+    center, out = np.array([rng.normal(0, 1.5), behind + rng.uniform(5, 12), 0]), []
+    for i in range(rng.integers(4, 8)):
+        person = _person(rng, body, first + i, table, crowd=True)
+        shift = center + np.array([0.55 * i - 1.6 + rng.normal(0, 0.1), rng.uniform(-0.5, 0.5), 0])
+        out.append(
+            replace(
+                person,
+                keypoints=person.keypoints + shift,
+                joints=person.joints + shift,
+                mesh=person.mesh.moved(np.eye(3), shift),
+            )
+        )
+    return out
+
+
+def _things_in_front(rng: np.random.Generator, table: list, camera: Camera, person: Person) -> list[Mesh]:
+    """An object between the camera and the people, sized and placed so that it hides a part of somebody."""
+    number, kind = _thing_material(rng, table), rng.choice(["box", "pole", "ball", "table", "plant", "rail"])
+    middle = person.keypoints[:17].mean(0)
+    share = rng.uniform(0.35, 0.75)
+    at = camera.position + share * (middle - camera.position)
+    near_y = person.mesh.vertices[:, 1].min() - 0.25
+    if at[1] > near_y:
+        at = at + (near_y - at[1]) / (middle - camera.position)[1] * (middle - camera.position)
+    visible = (
+        np.linalg.norm(at - camera.position) * camera.size_wh[1] / camera.focal
+    )  # height of the view there, m
+    x, size = at[0] + rng.normal(0, 0.22) * visible, rng.uniform(0.12, 0.3) * visible
+    if kind == "pole":
+        return [cylinder((x, at[1], 0), (x, at[1], 4), 0.12 * size + 0.01, number)]
+    top = at[2] + rng.uniform(-0.35, 0.0) * visible
+    if kind == "ball":
+        return [ball((x, at[1], max(top, size / 2)), np.full(3, size / 2), number)]
+    if kind == "plant":
+        return [
+            ball(
+                (
+                    x + rng.normal(0, 0.3) * size,
+                    at[1] + rng.normal(0, 0.02),
+                    max(top, 0) + rng.normal(0, 0.3) * size,
+                ),
+                size * rng.uniform(0.2, 0.5, 3),
+                number,
+                rng,
+                0.2,
+            )
+            for _ in range(5)
+        ]
+    top = max(top, 0.1)
+    if kind == "table":
+        wide = size * rng.uniform(2, 4)
+        return [
+            box((wide, 0.4 * size, 0.08 * size), (x, at[1], top), number),
+            box((0.1 * size, 0.1 * size, top), (x + 0.4 * wide, at[1], top / 2), number),
+        ]
+    if kind == "rail":
+        return [
+            box((4 * visible, 0.04, 0.06), (x, at[1], top - 0.25 * k), number)
+            for k in range(int(rng.integers(1, 4)))
+        ]
+    return [box((size * rng.uniform(0.6, 1.8), 0.5 * size, top), (x, at[1], top / 2), number)]
+
+
+__all__ = ["Person", "Picture", "Pose", "Scene", "build_scene", "random_generator", "render_scene"]

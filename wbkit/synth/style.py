@@ -1,0 +1,218 @@
+"""How a person looks: colours of skin, hair, eyes and cloth, and which clothes; no geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wbkit.synth.poses import choose
+from wbkit.synth.render import EYE, HAIR, MATERIAL_FIELDS, SKIN, TEXTURED
+from wbkit.synth.textures import CLOTH, tile_index
+
+SKIN_TONES = np.array([[230, 198, 178], [222, 184, 160], [208, 166, 136], [190, 144, 112], [164, 118, 86],
+                       [136, 92, 66], [106, 68, 48], [78, 50, 36], [56, 36, 28]]) / 255  # fmt: skip
+HAIR_COLOURS = {
+    "black": (18, 16, 16),
+    "dark brown": (46, 32, 24),
+    "brown": (84, 58, 38),
+    "light brown": (126, 92, 60),
+    "blond": (196, 158, 102),
+    "red": (138, 62, 28),
+    "grey": (130, 128, 126),
+    "white": (214, 212, 208),
+}
+EYE_COLOURS = ((60, 38, 22), (82, 52, 28), (104, 82, 44), (88, 104, 66), (84, 112, 138), (110, 122, 130))
+NEUTRALS = (
+    (18, 18, 20),
+    (38, 38, 42),
+    (70, 70, 74),
+    (120, 120, 122),
+    (190, 190, 190),
+    (238, 238, 236),
+    (24, 30, 52),
+    (36, 48, 84),
+    (62, 84, 122),
+    (98, 124, 160),
+    (60, 62, 46),
+    (52, 40, 36),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Outfit:
+    """What is worn. Lengths: `sleeve` 0 shoulder - 2 wrist, `leg` 0 hip - 2 ankle, `hem` m below the hip
+    joint,
+    `collar` m above the neck line; offsets from the skin in m. None: not worn."""
+
+    hair: str
+    beard: float
+    sleeve: float
+    hem: float
+    collar: float
+    top_offset: float
+    top_smooth: int
+    leg: float
+    leg_offset: float
+    skirt: float | None
+    coat: float | None
+    shoes: str
+    hat: str | None
+    glasses: str | None
+    mask: bool
+    gloves: bool
+
+
+def linear(rgb) -> np.ndarray:
+    """sRGB 0-1 -> linear."""
+    rgb = np.asarray(rgb, np.float64)
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def is_skin_like(rgb: np.ndarray) -> bool:
+    """Whether an sRGB colour (0-1) could be taken for skin: orange hues of medium saturation."""
+    h, s, v = cv2.cvtColor(np.float32([[rgb]]), cv2.COLOR_RGB2HSV)[0, 0]
+    return bool((h < 46 or h > 345) and 0.1 < s < 0.75 and v > 0.25)
+
+
+def cloth_colour(rng: np.random.Generator) -> np.ndarray:
+    """sRGB 0-1: half of all cloth is black, white, grey, navy or denim; never the colour of skin."""
+    while True:
+        if rng.uniform() < 0.5:
+            rgb = np.array(NEUTRALS[rng.integers(len(NEUTRALS))]) / 255 * rng.uniform(0.85, 1.1)
+        else:
+            hsv = np.float32([[[rng.uniform(0, 360), rng.beta(2, 1.6), rng.uniform(0.2, 0.95)]]])
+            rgb = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
+        rgb = np.clip(rgb, 0, 1)
+        if not is_skin_like(rgb):
+            return rgb
+
+
+def material(
+    kind: int,
+    *colours,
+    tile: str | None = None,
+    size: float = 0.25,
+    gloss=(0.0, 8.0),
+    shade: float = 0.6,
+    rng: np.random.Generator | None = None,
+    **extra: float,
+) -> np.ndarray:
+    """A row of the material table; `colours` are sRGB 0-1, `size` the tile's width in metres."""
+    row = np.zeros(MATERIAL_FIELDS, np.float32)
+    row[0] = kind
+    for i in range(3):
+        row[1 + 3 * i : 4 + 3 * i] = linear(colours[min(i, len(colours) - 1)])
+    row[10] = -1 if tile is None else tile_index(tile)
+    row[11], row[12], row[13], row[14] = size, gloss[0], gloss[1], shade
+    if rng is not None:
+        row[16:18] = rng.uniform(0, 1, 2)
+    row[15], row[18] = extra.get("brow", 0), extra.get("freckles", 0)
+    return row
+
+
+def cloth(rng: np.random.Generator, plain: float = 0.45, size: float = 1.0, dark: bool = False) -> np.ndarray:
+    """A random cloth material."""
+    colours = [cloth_colour(rng) for _ in range(3)]
+    if dark and rng.uniform() < 0.6:
+        colours[0] = np.array(NEUTRALS[rng.choice([0, 1, 2, 6, 7, 8, 9, 10])]) / 255
+    tile = (
+        rng.choice(["plain", "plain2", "knit", "heather", "denim"])
+        if rng.uniform() < plain
+        else rng.choice(CLOTH)
+    )
+    if tile in ("heather", "denim"):
+        colours[1], colours[2] = np.clip(colours[0] * 0.6 + 0.12, 0, 1), np.clip(colours[0] * 0.5 + 0.3, 0, 1)
+    return material(
+        TEXTURED,
+        *colours,
+        tile=str(tile),
+        size=size * rng.uniform(0.16, 0.45),
+        shade=rng.uniform(0.5, 1.1),
+        gloss=(rng.choice([0, 0, 0.02, 0.06]), rng.uniform(6, 30)),
+        rng=rng,
+    )
+
+
+def sample_tones(rng: np.random.Generator, traits: dict[str, float]) -> dict[str, np.ndarray]:
+    """Materials of the body itself: skin, eyes, hair, teeth, lashes, nails' place is taken by the skin's."""
+    african, asian, caucasian = (traits[k] for k in ("african", "asian", "caucasian"))
+    depth = np.clip(6.3 * african + 2.4 * asian + 1.2 * caucasian + rng.normal(0, 1.1), 0, 8)
+    skin = np.array([np.interp(depth, range(9), SKIN_TONES[:, i]) for i in range(3)])
+    skin = np.clip(skin * rng.uniform(0.93, 1.05) * (1 + rng.normal(0, 0.015, 3)), 0, 1)
+    dark = african + 0.8 * asian > rng.uniform(0.1, 0.9)
+    shares = (
+        {"black": 6, "dark brown": 3, "brown": 0.6}
+        if dark
+        else {"black": 1, "dark brown": 2.2, "brown": 2.5, "light brown": 2, "blond": 1.8, "red": 0.7}
+    )
+    if traits["age"] > rng.uniform(0.72, 0.9):
+        shares = {"grey": 2, "white": 1, "dark brown": 1}
+    hair = np.array(HAIR_COLOURS[choose(rng, shares)]) / 255 * rng.uniform(0.8, 1.2)
+    if rng.uniform() < 0.03:
+        hair = cv2.cvtColor(np.float32([[[rng.uniform(0, 360), 0.7, 0.6]]]), cv2.COLOR_HSV2RGB)[0, 0]
+    hair = np.clip(hair, 0, 1)
+    iris = np.array(EYE_COLOURS[rng.integers(0, 2 if dark else len(EYE_COLOURS))]) / 255
+    female = traits["gender"] > 0.5
+    lips = skin * np.array([0.92, 0.66, 0.66])
+    if female and rng.uniform() < 0.35:
+        lips = np.array([rng.uniform(0.45, 0.75), rng.uniform(0.08, 0.25), rng.uniform(0.12, 0.3)])
+    return {
+        "skin": material(
+            SKIN,
+            skin,
+            lips,
+            0.75 * hair + 0.25 * skin * 0.5,
+            tile="skin",
+            size=0.22,
+            shade=0.5,
+            gloss=(rng.uniform(0.015, 0.07), rng.uniform(10, 24)),
+            rng=rng,
+            brow=rng.uniform(0.55, 0.95),
+            freckles=rng.choice([0, 0.05, 0.25]),
+        ),
+        "eyes": material(EYE, (0.74, 0.71, 0.69), iris, gloss=(0.4, 80)),
+        "hair": material(HAIR, hair, shade=rng.uniform(0.1, 0.28), gloss=(rng.uniform(0.02, 0.08), 14)),
+        "teeth": material(TEXTURED, (0.86, 0.83, 0.76), gloss=(0.1, 30)),
+    }
+
+
+def sample_outfit(rng: np.random.Generator, female: bool) -> Outfit:
+    """Which clothes; everybody wears a top and a bottom."""
+    u = rng.uniform
+    warm = u() < 0.35
+    hair = choose(
+        rng,
+        {"short": 0.22, "medium": 0.2, "long": 0.36, "bun": 0.1, "afro": 0.05, "tail": 0.12, "buzz": 0.02}
+        if female
+        else {"short": 0.55, "buzz": 0.15, "medium": 0.1, "bald": 0.1, "long": 0.04, "afro": 0.06},
+    )
+    loose = u() < 0.45
+    sleeve = (
+        u(1.75, 2.02)
+        if warm
+        else rng.choice(
+            [0.12, u(0.4, 0.7), u(0.85, 1.0), u(1.4, 1.6), u(1.85, 2)], p=[0.1, 0.4, 0.1, 0.08, 0.32]
+        )
+    )
+    skirt = u(0.25, 0.85) if u() < (0.28 if female else 0.02) else None
+    leg = rng.choice([u(0.3, 0.5), u(0.6, 0.9), u(1.2, 1.5), u(1.85, 2.0)], p=[0.08, 0.17, 0.06, 0.69])
+    return Outfit(
+        hair=hair,
+        beard=0.0 if female or u() < 0.55 else rng.choice([0.0015, 0.004, 0.008, 0.014]),
+        sleeve=float(sleeve),
+        hem=u(-0.02, 0.05) if u() < 0.75 else u(0.08, 0.2),
+        collar=rng.choice([u(-0.06, 0), u(0, 0.03), u(0.04, 0.08)], p=[0.4, 0.4, 0.2]),
+        top_offset=u(0.014, 0.035) if loose else u(0.006, 0.012),
+        top_smooth=int(rng.integers(8, 22) if loose else rng.integers(2, 6)),
+        leg=float(leg),
+        leg_offset=u(0.018, 0.045) if u() < 0.45 else u(0.005, 0.014),
+        skirt=skirt,
+        coat=u(0.05, 0.75) if warm and u() < 0.6 else None,
+        shoes=choose(rng, {"sneaker": 0.62, "boot": 0.2, "bare": 0.12, "sandal": 0.06}),
+        hat=choose(rng, {"cap": 0.4, "beanie": 0.3, "brim": 0.2, "helmet": 0.1}) if u() < 0.16 else None,
+        glasses=choose(rng, {"clear": 0.7, "sun": 0.3}) if u() < 0.2 else None,
+        mask=u() < 0.05,
+        gloves=u() < (0.15 if warm else 0.03),
+    )
