@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ import numpy as np
 from wbkit.errors import InputError
 from wbkit.files import atomic_write, cache_folder, read_json, write_json
 from wbkit.keypoints import NUM_KEYPOINTS, PARTS
+from wbkit.tables import PERSON_CATEGORY, Table
 
-PERSON_CATEGORY = 1
 KEYPOINT_FIELDS = {
     "keypoints": PARTS["body"],
     "foot_kpts": PARTS["foot"],
@@ -185,7 +185,7 @@ def load_detections(source: str | Path | Sequence[dict]) -> Detections:
     file = str(source) if is_path else "detections"
     _require_records(records, file, "a list of {image_id, category_id, bbox, score}")
     places = [i for i, r in enumerate(records) if r.get("category_id", PERSON_CATEGORY) == PERSON_CATEGORY]
-    table = _Table([records[i] for i in places], file, "detection", places)
+    table = Table([records[i] for i in places], file, "detection", places)
     boxes = table.numbers("bbox", 4)
     table.reject(~(boxes[:, 2:] > 0).all(1), "bbox", "is empty (width or height is not positive)")
     return Detections(file, table.integers("image_id"), boxes, table.numbers("score"))
@@ -230,7 +230,7 @@ def _annotation_columns(content: Any, file: str) -> Annotations:
             "Give a COCO-WholeBody v1.0 file such as coco_wholebody_val_v1.0.json",
             file=file,
         )
-    images, persons = (_Table(content[key], file, key[:-1]) for key in ("images", "annotations"))
+    images, persons = (Table(content[key], file, key[:-1]) for key in ("images", "annotations"))
     keypoints = _keypoint_columns(persons)
     image_ids, person_image_ids, ids = images.unique_ids(), persons.integers("image_id"), persons.unique_ids()
     persons.reject(~np.isin(person_image_ids, image_ids), "image_id", "names no picture of this file")
@@ -267,7 +267,7 @@ def _count_body_keypoints(record: dict) -> int:
 def _result_columns(records: Any, file: str) -> Results:
     """Parsed results json -> columns, every field checked."""
     _require_records(records, file, "a list of results, one object a person")
-    table = _Table(records, file, "result")
+    table = Table(records, file, "result")
     table.require_person_category()
     keypoints, scores = _keypoint_columns(table), table.numbers("score")
     boxes = table.optional("bbox", lambda r: (math.nan,) * 4, float, (4,))
@@ -304,7 +304,7 @@ def body_extent_areas(keypoints: np.ndarray) -> np.ndarray:
     return np.prod(body.max(1) - body.min(1), axis=-1)
 
 
-def _keypoint_columns(table: _Table) -> np.ndarray:
+def _keypoint_columns(table: Table) -> np.ndarray:
     """The five keypoint fields side by side: (N, 133, 3)."""
     columns = [
         table.numbers(field, 3 * (part.stop - part.start)).reshape(-1, part.stop - part.start, 3)
@@ -316,92 +316,6 @@ def _keypoint_columns(table: _Table) -> np.ndarray:
 def _require_records(records: Any, file: str, expected: str) -> None:
     if not isinstance(records, Sequence) or not all(isinstance(r, dict) for r in records):
         raise InputError(f"is not {expected}", "Give a COCO results file", file=file)
-
-
-class _Table:
-    """Records of one JSON list, turned into columns; a bad value is reported with its record and field."""
-
-    def __init__(self, records: Sequence[dict], file: str, kind: str, places: Sequence[int] | None = None):
-        if not isinstance(records, Sequence) or not all(isinstance(r, dict) for r in records):
-            raise InputError(
-                f'"{kind}s" is not a list of objects', "Fetch or write the file again", file=file
-            )
-        self.records, self.file, self.kind = records, file, kind
-        self.places = range(len(records)) if places is None else places  # in the file
-
-    def column(self, field: str, get: Callable[[dict], Any], dtype: type, shape: tuple = ()) -> np.ndarray:
-        """`get` of every record as one array (N, *shape); the first record that does not fit is reported."""
-        try:
-            values = np.array([get(r) for r in self.records], dtype=dtype).reshape(-1, *shape)
-            if len(values) == len(self.records) or not self.records:
-                return values
-        except (KeyError, TypeError, ValueError, OverflowError):
-            pass
-        for index, record in enumerate(self.records):
-            try:
-                one = np.array(get(record), dtype=dtype)
-                problem = (
-                    f"has {one.size} numbers, expected {math.prod(shape)}" if one.shape != shape else None
-                )
-            except KeyError:
-                problem = "is missing"
-            except (TypeError, ValueError, OverflowError):
-                values = record[field] if shape and isinstance(record[field], list) else [record[field]]
-                wrong = next((v for v in values if not isinstance(v, (int, float))), values)
-                problem = f"holds {wrong!r:.60}, which is not a number"
-            if problem:
-                raise self.error(index, field, problem)
-        raise AssertionError("a column failed, but none of its records did")
-
-    def numbers(self, field: str, length: int | None = None) -> np.ndarray:
-        """A field that every record must have, finite: (N,) or (N, length) float64."""
-        shape = () if length is None else (length,)
-        values = self.column(field, lambda r: r[field], np.float64, shape)
-        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))  # (N,); also of no records
-        self.reject(~finite, field, "is not finite (NaN, inf or null)")
-        return values
-
-    def integers(self, field: str) -> np.ndarray:
-        values = self.numbers(field)
-        self.reject(values != np.round(values), field, "is not a whole number")
-        return self.column(field, lambda r: int(r[field]), np.int64)
-
-    def optional(
-        self, field: str, default: Callable[[dict], Any], dtype: type, shape: tuple = ()
-    ) -> np.ndarray:
-        """A field that a record may leave out; what is given must be finite."""
-        values = self.column(field, lambda r: r[field] if field in r else default(r), dtype, shape)
-        given = np.array([field in r for r in self.records], dtype=bool)
-        finite = np.isfinite(values).reshape(len(given), math.prod(shape)).all(1)
-        self.reject(given & ~finite, field, "is not finite (NaN, inf or null)")
-        return values
-
-    def unique_ids(self) -> np.ndarray:
-        ids = self.integers("id")
-        first = np.zeros(len(ids), bool)
-        first[np.unique(ids, return_index=True)[1]] = True
-        self.reject(~first, "id", "is used twice")
-        return ids
-
-    def require_person_category(self) -> None:
-        category = self.integers("category_id")
-        self.reject(category != PERSON_CATEGORY, "category_id", f"is not {PERSON_CATEGORY}, the person")
-
-    def reject(self, bad: np.ndarray, field: str, problem: str) -> None:
-        """Raise for the first bad record; the message shows a short value, and counts the others."""
-        if bad.any():
-            index, others = int(np.argmax(bad)), int(bad.sum()) - 1
-            value = str(self.records[index].get(field, ""))
-            shown = f"{value} " if 0 < len(value) <= 60 and value != "None" else ""
-            raise self.error(index, field, shown + problem + (f"; {others} more like it" if others else ""))
-
-    def error(self, index: int, field: str, problem: str) -> InputError:
-        record = self.records[index]
-        name = f"{self.kind} {self.places[index]}" + (f" (id {record['id']})" if "id" in record else "")
-        remedy = "Correct or remove this record"
-        if field.endswith("_kpts") and field not in record:
-            remedy = "Plain COCO files lack it: use coco_wholebody_*.json, or results of all 133 keypoints"
-        return InputError(problem, remedy, file=self.file, record=name, field=field)
 
 
 # --- writing ---------------------------------------------------------------------------------------

@@ -32,6 +32,11 @@ detection file whose image_id is the number in the picture's name. Without boxes
 
 The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
 runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
+    "synth": """examples:
+  wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
+
+Rendered people with exact labels, in COCO-WholeBody's format and folder layout: wbkit demo --data data/people
+works on it. The same seed gives the same pictures whatever the workers; a killed run goes on.""",
     "download": """examples:
   wbkit download coco-val
   wbkit download checkpoint w32_dark_256x192
@@ -51,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     _demo_options(_command(commands, "demo", "model, predictions, AP by part, pictures: a minute or two"))
     _predict_options(_command(commands, "predict", "133 keypoints for every person in your pictures"))
     _evaluate_options(_command(commands, "evaluate", "AP and AR by part, of a results file or a checkpoint"))
+    _synth_options(_command(commands, "synth", "make pictures of synthetic people with exact labels"))
     _download_options(_command(commands, "download", "fetch COCO's pictures or published checkpoints"))
     return parser
 
@@ -152,6 +158,13 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     _model_options(pipeline)
     parser.add_argument("--out", type=Path, metavar="table.csv", help="also write the table")
     parser.set_defaults(run=run_evaluate)
+
+
+def _synth_options(parser: argparse.ArgumentParser) -> None:
+    from wbkit.synth.write import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
 
 
 def _download_options(parser: argparse.ArgumentParser) -> None:

@@ -182,7 +182,8 @@ class Region:
         region = self.mirrored(image_width) if outcome.flip else self
         center, scale = region.center, region.scale
         if outcome.half_body:
-            center, scale = half_body_box(region.keypoints, list(outcome.half_body), half_body_padding)
+            half = half_body_box(region.keypoints, list(outcome.half_body), half_body_padding)
+            center, scale = half if half[1].all() else (center, scale)  # not if all lie in one line
         center = center + np.array(outcome.offset, np.float32) * scale
         return replace(region, center=center, scale=scale * np.float32(outcome.scale_factor))
 

@@ -57,7 +57,7 @@ def gaussian_heatmaps(
 
     Returns:
         heatmaps (B, K, H, W) float32 and weights (B, K) float32: `visible`, but 0 where the keypoint
-        is visible and lies so far outside that no pixel is within 3 sigma.
+        is visible and lies more than 3 sigma (and, as in MMPose, the pixel beyond) outside the map.
     """
     (width, height), radius = heatmap_size, 3 * sigma
     nearest = (centers + 0.5).trunc()  # (B, K, 2)
@@ -115,8 +115,8 @@ def _max_by_blocks(flat: Tensor) -> tuple[Tensor, Tensor]:
 def refine_quarter(heatmaps: Tensor, peaks: Tensor) -> Tensor:
     """A quarter pixel from the peak towards its higher neighbour, along each axis.
 
-    The rule of thumb of Newell et al. (Stacked Hourglass, ECCV 2016) and HRNet. As in MMPose, the peak's
-    own coordinate must be at least 2 from the low border and 2 from the high one.
+    The rule of thumb of Newell et al. (Stacked Hourglass, ECCV 2016) and HRNet. As in MMPose, nothing moves
+    along an axis on which the peak is one of the first two pixels or the last one.
 
     Args:
         heatmaps: (B, K, H, W).
@@ -328,6 +328,8 @@ class HeatmapCodec:
     udp: bool = False
 
     def __post_init__(self):
+        for name in ("input_size", "heatmap_size"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # a list from JSON will do
         if min(*self.input_size, *self.heatmap_size) < 2 or not self.sigma > 0:
             raise ValueError(f"sizes must be at least 2 and sigma positive: {self}")
         gaussian_kernel(self.blur_kernel_size)  # raises when it is not odd

@@ -37,6 +37,7 @@ _BONES_OF = {
 
 
 def region(name: str) -> int:
+    """The number of a named region of the body."""
     return REGIONS.index(name)
 
 

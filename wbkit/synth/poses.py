@@ -47,6 +47,7 @@ def turn(axis: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def unit(v: np.ndarray) -> np.ndarray:
+    """A vector scaled to length 1."""
     return v / max(math.sqrt(v @ v), 1e-9)
 
 

@@ -23,6 +23,7 @@ TILES = CLOTH + SURFACES
 
 
 def tile_index(name: str) -> int:
+    """The number of a named texture."""
     return TILES.index(name)
 
 
