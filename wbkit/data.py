@@ -395,7 +395,7 @@ def _start_worker(worker: int) -> None:
 
 
 def make_loader(
-    dataset: WholeBodyDataset, batch_size: int, sampler: Sampler | None = None, workers: int = 0
+    dataset: Dataset, batch_size: int, sampler: Sampler | None = None, workers: int = 0
 ) -> DataLoader:
     """A DataLoader of `collate`d batches; without a sampler in order, for testing."""
     return DataLoader(

@@ -44,7 +44,7 @@ def draw_pose(
         keypoints: (N, 133, 2) or (133, 2) image px.
         scores: (N, 133) or (133,); points at or below `threshold`, and their links, are left out.
             None: draw all.
-        thickness: line width, px; None: by the picture's size.
+        thickness: line width, px; None: by the picture's size, thinner for small people.
 
     Returns:
         a new (H, W, 3) uint8 picture.
@@ -54,10 +54,11 @@ def draw_pose(
     shown = np.isfinite(keypoints).all(-1)  # (N, 133)
     if scores is not None:
         shown &= np.asarray(scores).reshape(shown.shape) > threshold
-    thickness = thickness or max(image_rgb.shape[:2]) / 320
     for points, visible in zip(keypoints, shown, strict=True):
-        _draw_links(picture, points, visible, thickness)
-        _draw_points(picture, points, visible, thickness)
+        extent = float(np.ptp(points[visible], axis=0).max()) if visible.any() else 0.0
+        width = thickness or min(max(image_rgb.shape[:2]) / 320, max(extent / 120, 0.5))
+        _draw_links(picture, points, visible, width)
+        _draw_points(picture, points, visible, width)
     return picture
 
 
@@ -120,25 +121,26 @@ def show_heatmap(
 
 
 def plot_precision_recall(
-    matches: dict[str, Matches], *, threshold: float = 0.5, ax: Axes | None = None
+    matches: dict[str, Matches], *, threshold: float | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Precision over recall, a line a part, at one OKS threshold; the legend states the AP there.
+    """Precision over recall, a line a part; the legend states the area below it.
 
     Args:
         matches: part -> its matches (`wbkit.matching.match`).
-        threshold: one of .50, .55 ... .95.
+        threshold: one of .50, .55 ... .95; None: the mean over all of them, whose area is the AP.
     """
     ax = ax or plt.subplots(figsize=(5.2, 4.2), layout="constrained")[1]
-    row = int(np.argmin(np.abs(OKS_THRESHOLDS - threshold)))
+    rows = slice(None) if threshold is None else [int(np.argmin(np.abs(OKS_THRESHOLDS - threshold)))]
     for part, found in matches.items():
-        precision = precision_recall(found)[0][row]  # (101,)
+        precision = precision_recall(found)[0][rows].mean(0)  # (101,)
         if np.isnan(precision).any():
             continue  # nobody has labels for this part: there is no curve
         color, style = PART_STYLES[part]
         label = f"{part}  {precision.mean():.3f}"
         ax.plot(RECALLS, precision, style, color=color, label=label, lw=2.4 if part == "wholebody" else 1.6)
+    over = "mean over OKS .50 to .95" if threshold is None else f"OKS > {threshold:.2f}"
     ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
-    ax.set_title(f"Precision and recall by part, OKS > {OKS_THRESHOLDS[row]:.2f}", loc="left", fontsize=11)
+    ax.set_title(f"Precision and recall by part, {over}", loc="left", fontsize=11)
     ax.legend(title="part  AP", frameon=False, loc="lower left", alignment="left")
     sns.despine(ax=ax)
     return ax

@@ -9,9 +9,10 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from wbkit.data import EpochSampler, WholeBodyDataset, make_loader
+from wbkit.data import EpochSampler, make_loader
 from wbkit.errors import InputError
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.predict import normalize
@@ -52,17 +53,20 @@ def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
 def fit(
     model: nn.Module,
     recipe: Recipe,
-    dataset: WholeBodyDataset,
+    dataset: Dataset,
     *,
     device: torch.device | str = "cpu",
     workers: int = 0,
+    shuffle: bool = True,
     progress: bool = True,
 ) -> list[float]:
     """Train for the recipe's epochs with its batch size, Adam, warm-up and milestones.
 
     Args:
         model: changed in place, left in train mode on `device`.
-        dataset: samples, augmented or not.
+        dataset: samples as `WholeBodyDataset` makes them, with its `persons` and `seed`.
+        shuffle: False keeps the dataset's order. For a handful of samples: the same ones then always share
+            a batch, and BatchNorm learns from steady statistics.
         progress: show a bar with the loss.
 
     Returns:
@@ -74,7 +78,7 @@ def fit(
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
     device, schedule = torch.device(device), recipe.schedule
-    sampler = EpochSampler(len(dataset), seed=dataset.seed)
+    sampler = EpochSampler(len(dataset), dataset.seed, shuffle)
     loader = make_loader(dataset, schedule.batch_size, sampler, workers)
     codec = HeatmapCodec(**recipe.codec_settings())
     model.to(device).train()

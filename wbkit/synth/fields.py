@@ -72,6 +72,7 @@ class Fields:
 
 @lru_cache(maxsize=1)
 def load_fields() -> Fields:
+    """The fields of the body asset, computed once."""
     body = load_body()
     v = body.template.astype(np.float64)
     regions = _regions(body)

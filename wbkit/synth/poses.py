@@ -58,6 +58,7 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def choose(rng: np.random.Generator, shares: dict[str, float]) -> str:
+    """One key of `shares`, drawn in proportion to its value."""
     p = np.array(list(shares.values()))
     return list(shares)[rng.choice(len(p), p=p / p.sum())]
 

@@ -1,0 +1,80 @@
+"""Drawings say what they should: right colours in right places, curves whose area is the AP."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from helpers import make_annotations
+
+from wbkit.annotations import load_annotations, load_results, results_from_arrays
+from wbkit.evaluate import per_part_table
+from wbkit.keypoints import COLORS, KEYPOINTS, PARTS
+from wbkit.matching import match
+from wbkit.plots import draw_pose, plot_precision_recall, show_heatmap, show_part_heatmaps, show_poses
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_left_is_orange_right_is_blue_and_the_picture_is_a_copy():
+    picture = np.full((200, 200, 3), 128, np.uint8)
+    keypoints = np.full((133, 2), np.nan)
+    keypoints[KEYPOINTS.index("left_wrist")] = 50, 60
+    keypoints[KEYPOINTS.index("right_wrist")] = 150, 60
+    drawn = draw_pose(picture, keypoints, thickness=4)
+    assert tuple(drawn[60, 50]) == COLORS["left"]
+    assert tuple(drawn[60, 150]) == COLORS["right"]
+    assert (picture == 128).all()
+
+
+def test_points_at_or_below_the_threshold_and_far_outside_are_left_out():
+    picture = np.zeros((100, 100, 3), np.uint8)
+    keypoints = np.full((1, 133, 2), 50.0)
+    assert not draw_pose(picture, keypoints, np.full((1, 133), 0.2), threshold=0.2).any()
+    assert draw_pose(picture, keypoints, np.full((1, 133), 0.21), threshold=0.2).any()
+    assert not draw_pose(picture, np.full((133, 2), 1e7)).any()
+    assert not draw_pose(picture, np.zeros((0, 133, 2)), np.zeros((0, 133))).any()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_area_below_the_curves_is_the_ap():
+    content = make_annotations()
+    annotations = load_annotations(content)
+    rng = np.random.default_rng(0)
+    noisy = annotations.keypoints.copy()
+    noisy[..., :2] += rng.normal(0, 4, noisy[..., :2].shape)
+    noisy[..., 2] = 0.9
+    scores = rng.uniform(0.1, 1, len(noisy))
+    results = load_results(results_from_arrays(noisy, None, annotations.person_image_ids, scores))
+    table = per_part_table(annotations, results)
+    ax = plot_precision_recall({part: match(annotations, results, part) for part in PARTS})
+    lines = {line.get_label().split()[0]: line.get_ydata().mean() for line in ax.get_lines()}
+    assert lines
+    for part, area in lines.items():
+        assert area == pytest.approx(table.AP[part])
+    at_50 = plot_precision_recall({"body": match(annotations, results, "body")}, threshold=0.5)
+    assert at_50.get_lines()[0].get_ydata().mean() == pytest.approx(table.AP50["body"])
+
+
+def test_a_heatmap_lies_where_its_pixels_are_in_the_crop():
+    crop = np.zeros((64, 48, 3), np.uint8)
+    heatmap = np.zeros((16, 12))
+    heatmap[5, 3] = 1
+    ax = show_heatmap(crop, heatmap, np.array([12.0, 20.0]), title="one")
+    left, right, bottom, top = ax.images[1].get_extent()
+    assert left + (3 + 0.5) * (right - left) / 12 == pytest.approx(12)  # heatmap pixel 3 is crop pixel 12
+    assert top + (5 + 0.5) * (bottom - top) / 16 == pytest.approx(20)
+    assert ax.get_title() == "one"
+
+
+def test_grids_have_a_panel_each():
+    pictures = [np.zeros((20, 30, 3), np.uint8)] * 4
+    assert [ax.get_title() for ax in show_poses(pictures, list("abcd"))] == list("abcd")
+    axes = show_part_heatmaps(np.zeros((64, 48, 3), np.uint8), np.zeros((133, 16, 12)), np.zeros((133, 2)))
+    assert len(axes) == 8
