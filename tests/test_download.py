@@ -259,7 +259,7 @@ def test_addresses_that_are_none(url, tmp_path):
         ("hrnet_w32_coco_wholebody_256x192_dark-469327ef_20200922.pth", "469327ef"),
         ("hrnet_w32-36af842e.pth", "36af842e"),
         ("x-36af842e.pth.tar", "36af842e"),
-        ("hrnet-12345678.pth", "12345678"),
+        ("hrnet-12345678.pth", None),
         ("run-20200922.pth", None),
         ("run-0123abc.pth", None),
         ("fast-deadbeets.pth", None),

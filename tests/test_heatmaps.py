@@ -683,5 +683,5 @@ def test_even_kernels_are_refused(size):
 
 @pytest.mark.parametrize("wrong", [{"sigma": 0.0}, {"sigma": float("nan")}, {"heatmap_size": (1, 64)}])
 def test_impossible_codecs_are_refused(wrong):
-    with pytest.raises(ValueError, match="sizes must be at least 2 and sigma positive"):
+    with pytest.raises(ValueError, match="sizes must be at least 3 and sigma positive"):
         HeatmapCodec(**{**W32, **wrong})

@@ -261,15 +261,24 @@ class InDouble(torch.nn.Module):
         return self.model(images.double()).float()
 
 
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @needs_golden
 @pytest.mark.parametrize(
-    ("recipe", "double", "share"), [("B", True, 0.995), ("B", False, 0.985), ("A", False, 0.97)]
+    ("recipe", "double", "share"), [("B", True, 0.995), ("B", False, 0.995), ("A", False, 0.97)]
 )
-def test_picture_and_box_to_keypoints(recipe, double, share):
+def test_picture_and_box_to_keypoints(recipe, double, share, one_thread):
     """Share of points within 0.01 image px of MMPose's.
 
-    Random weights give flat maps on which DARK amplifies the last bit: another CPU's convolutions
-    (3e-6 of the largest value) move a few points. In float64, 99.6 % of recipe B's agree.
+    Random weights give flat maps on which DARK amplifies the last bit, so another order of summation
+    moves a few points: on one thread, and in float64, 99.6 % of recipe B's agree, on two 99.4 %.
+    Recipe A's activations reach 1e9; there float64 does no better than float32.
     """
     persons = persons_from_annotations(load_annotations(GOLDEN / "sample_annotations.json"))
     model = golden_weights(PoseNet(32), recipe)

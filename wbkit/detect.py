@@ -69,7 +69,7 @@ def usable_detector(detector: str) -> str:
             return "hog"
         raise InputError(
             f"torchvision's Faster R-CNN cannot run ({error})",
-            "Install the extra: pip install 'wbkit[detector]', or choose --detector hog",
+            "In the checkout: pip install --editable '.[detector]'; or choose --detector hog",
         ) from error
 
 

@@ -49,11 +49,11 @@ def is_url(text: object) -> bool:
 def hash_in_name(name: str) -> str | None:
     """The hex digits (8 to 64) that end a file name by `torch.hub`'s convention, or None.
 
-    `a-469327ef_20200922.pth` and `a-469327ef.pth` give `"469327ef"`; a date (`a-20200922.pth`) gives None.
+    `a-469327ef_20200922.pth` and `a-469327ef.pth` give `"469327ef"`; digits alone are taken for a date or a
+    step number (`a-20200922.pth`, `step-00010000.pth`) and give None.
     """
     match = re.search(r"-([0-9a-f]{8,64})(?:_\d{8})?(?:\.\w+)+$", name)
-    is_date = match is not None and re.fullmatch(r"(19|20)\d\d[01]\d[0-3]\d", match[1])
-    return None if match is None or is_date else match[1]
+    return None if match is None or match[1].isdecimal() else match[1]
 
 
 def verify_file(path: str | Path, known_hash: str | None = None) -> str | None:

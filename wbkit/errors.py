@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 
@@ -21,7 +22,7 @@ class InputError(ValueError):
     def __init__(
         self,
         problem: str,
-        remedy: str,
+        remedy: str = "",
         *,
         file: str | Path | None = None,
         record: str | None = None,
@@ -31,4 +32,10 @@ class InputError(ValueError):
         self.file, self.record, self.field = (None if file is None else str(file)), record, field
         place = [self.file, record, None if field is None else f'field "{field}"']
         where = ", ".join(p for p in place if p)
-        super().__init__(f"{where}: {problem}. {remedy}" if where else f"{problem}. {remedy}")
+        told = f"{problem}. {remedy}" if remedy else problem
+        super().__init__(f"{where}: {told}" if where else told)
+
+    def __reduce__(self):
+        """Pickling, so that a worker process can hand it over."""
+        make = partial(InputError, file=self.file, record=self.record, field=self.field)
+        return make, (self.problem, self.remedy)

@@ -75,8 +75,9 @@ def warp_matrix(
         scale: (2,) its (w, h), image px, with the input's aspect ratio (`fix_aspect`).
         rotation_deg: the region's rotation about its centre.
         input_size: network input (W, H).
-        udp: UDP's unbiased map instead of the published checkpoints'. As in MMPose it turns the other way:
-            the same rotation needs the opposite sign.
+        udp: UDP's unbiased map instead of the published checkpoints', for the crop's pixels; points for a
+            `HeatmapCodec` travel through the plain map in either case. As in MMPose it turns the other
+            way: the same rotation needs the opposite sign.
 
     Returns:
         (2, 3) float64. `warp_points(p, matrix)` applies it, `invert_warp` turns it round.

@@ -169,9 +169,11 @@ def blur(heatmaps: Tensor, kernel_size: int = 11) -> Tensor:
 @lru_cache(maxsize=64)
 def _band(length: int, kernel_size: int) -> Tensor:
     """Row i holds the kernel centred on i: (length, length)."""
-    kernel, radius = gaussian_kernel(kernel_size), kernel_size // 2
-    offset = torch.arange(length)[None, :] - torch.arange(length)[:, None] + radius
-    return torch.where((offset >= 0) & (offset < kernel_size), kernel[offset.clamp(0, kernel_size - 1)], 0)
+    with torch.inference_mode(False):  # what is cached must also serve a caller who wants gradients
+        kernel, radius = gaussian_kernel(kernel_size), kernel_size // 2
+        offset = torch.arange(length)[None, :] - torch.arange(length)[:, None] + radius
+        inside = (offset >= 0) & (offset < kernel_size)
+        return torch.where(inside, kernel[offset.clamp(0, kernel_size - 1)], 0)
 
 
 def modulate(heatmaps: Tensor, kernel_size: int = 11) -> Tensor:
@@ -224,8 +226,9 @@ def log_patches(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tenso
 @lru_cache(maxsize=16)
 def _blur_rows(kernel_size: int) -> Tensor:
     """The blur as a matrix from a window of 5 + 2r pixels to its middle 5: (5, 5 + 2r)."""
-    kernel = gaussian_kernel(kernel_size)
-    return torch.stack([F.pad(kernel, (i, 4 - i)) for i in range(5)])
+    with torch.inference_mode(False):
+        kernel = gaussian_kernel(kernel_size)
+        return torch.stack([F.pad(kernel, (i, 4 - i)) for i in range(5)])
 
 
 def log_derivatives(patches: Tensor) -> tuple[Tensor, Tensor]:
@@ -330,8 +333,8 @@ class HeatmapCodec:
     def __post_init__(self):
         for name in ("input_size", "heatmap_size"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # a list from JSON will do
-        if min(*self.input_size, *self.heatmap_size) < 2 or not self.sigma > 0:
-            raise ValueError(f"sizes must be at least 2 and sigma positive: {self}")
+        if min(*self.input_size, *self.heatmap_size) < 3 or not self.sigma > 0:
+            raise ValueError(f"sizes must be at least 3 and sigma positive: {self}")
         gaussian_kernel(self.blur_kernel_size)  # raises when it is not odd
 
     @property
@@ -350,7 +353,7 @@ class HeatmapCodec:
         """Targets for training.
 
         Args:
-            keypoints: (B, K, 2) input px.
+            keypoints: (B, K, 2) input px, in the frame of `warp_matrix(..., udp=False)` (see `scale`).
             visible: (B, K); below 0.5 counts as not visible.
 
         Returns:

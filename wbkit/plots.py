@@ -95,6 +95,7 @@ def show_heatmap(
     heatmap: np.ndarray,
     point: np.ndarray | None = None,
     *,
+    scale: tuple[float, float] | None = None,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -102,14 +103,15 @@ def show_heatmap(
 
     Args:
         crop_rgb: (H, W, 3) uint8 network input.
-        heatmap: (h, w); heatmap pixel i lies at input pixel i * W / w.
+        heatmap: (h, w).
         point: (2,) input px, or None.
+        scale: input px per heatmap px, (x, y): the codec's `scale`; None: W / w and H / h.
     """
     ax = ax or plt.subplots()[1]
     height, width = crop_rgb.shape[:2]
     h, w = heatmap.shape
-    step_x, step_y = width / w, height / h
-    extent = (-step_x / 2, width - step_x / 2, height - step_y / 2, -step_y / 2)
+    step_x, step_y = scale or (width / w, height / h)
+    extent = (-step_x / 2, (w - 0.5) * step_x, (h - 0.5) * step_y, -step_y / 2)
     ax.imshow(cv2.cvtColor(cv2.cvtColor(crop_rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
     strength = np.clip(heatmap / max(float(heatmap.max()), 1e-6), 0, 1)
     ax.imshow(heatmap, extent=extent, cmap="inferno", alpha=0.15 + 0.75 * strength, interpolation="bilinear")
@@ -162,21 +164,29 @@ def show_poses(pictures: Sequence[np.ndarray], titles: Sequence[str], *, columns
     return list(axes.flat[: len(pictures)])
 
 
-def show_part_heatmaps(crop_rgb: np.ndarray, heatmaps: np.ndarray, points: np.ndarray) -> Sequence[Axes]:
+def show_part_heatmaps(
+    crop_rgb: np.ndarray,
+    heatmaps: np.ndarray,
+    points: np.ndarray,
+    scale: tuple[float, float] | None = None,
+) -> Sequence[Axes]:
     """Eight views of one person's 133 heatmaps: single keypoints above, the sum of each part below.
 
     Args:
         crop_rgb: (H, W, 3) uint8 network input.
         heatmaps: (133, h, w).
         points: (133, 2) decoded, input px.
+        scale: input px per heatmap px, the codec's `scale`.
     """
     single = ("nose", "left_wrist", "right_ankle", "left_hand_root")
     summed = ("body", "foot", "face", "lefthand")
     figure, axes = plt.subplots(2, 4, figsize=(9, 6.4), layout="constrained")
     for ax, name in zip(axes[0], single, strict=True):
         k = KEYPOINTS.index(name)
-        show_heatmap(crop_rgb, heatmaps[k], points[k], title=f"{name}  {heatmaps[k].max():.2f}", ax=ax)
+        title = f"{name}  {heatmaps[k].max():.2f}"
+        show_heatmap(crop_rgb, heatmaps[k], points[k], scale=scale, title=title, ax=ax)
     for ax, part in zip(axes[1], summed, strict=True):
-        show_heatmap(crop_rgb, heatmaps[PARTS[part]].max(0), title=f"{part}: all its maps", ax=ax)
+        title = f"{part}: all its maps"
+        show_heatmap(crop_rgb, heatmaps[PARTS[part]].max(0), scale=scale, title=title, ax=ax)
     figure.suptitle("Predicted heatmaps over the crop; the cross is the decoded keypoint", fontsize=11)
     return list(axes.flat)

@@ -53,7 +53,7 @@ class Predictor:
 
     Args:
         model: `PoseNet`, or any module that maps (B, 3, H, W) to heatmaps of the recipe's size.
-            It is moved to `device`.
+            It is moved to `device`, and set to eval mode whenever it predicts.
         recipe: a `Recipe` or its name.
         flip_test: average with the mirrored crop; None: as the recipe says.
         device: where to run; None: a GPU if there is one.
@@ -78,6 +78,8 @@ class Predictor:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device)
         self.flip_test = self.recipe.flip_test if flip_test is None else flip_test
+        if batch_size < 1:
+            raise InputError(f"the batch size is {batch_size}", "Give at least 1")
         self.dtype, self.batch_size = dtype, batch_size
         self.refine = refine or self.recipe.refine
         self.codec = HeatmapCodec(**self.recipe.codec_settings())
@@ -150,7 +152,14 @@ class Predictor:
         Raises:
             InputError: the network's output is not finite.
         """
-        keypoints, scores = self.codec.decode(self.heatmaps(crops), self.refine)
+        maps = self.heatmaps(crops)
+        if maps.shape[1] != self.recipe.num_keypoints:
+            raise InputError(
+                f"the network predicts {maps.shape[1]} keypoints, recipe {self.recipe.name} has "
+                f"{self.recipe.num_keypoints}",
+                f"Build it with PoseNet(width, num_keypoints={self.recipe.num_keypoints})",
+            )
+        keypoints, scores = self.codec.decode(maps, self.refine)
         if not torch.isfinite(scores).all():
             raise InputError("the network's heatmaps hold NaN or inf", "Check the checkpoint, or use float32")
         to_image = np.stack([invert_warp(m) for m in matrices])[:, None]  # (B, 1, 2, 3)

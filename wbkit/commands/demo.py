@@ -33,7 +33,7 @@ from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
 from wbkit.train import fit
 
 MAX_PERSONS = 12  # fitted and shown; the demo is a minute's work, not a benchmark
-DEMO_STEPS = 250  # updates of the fit: a minute or two
+DEMO_STEPS = 270  # updates of the fit: a minute or two
 
 
 def run_demo(data: Path | None, out: Path, *, steps: int = DEMO_STEPS, seed: int = 0) -> pd.DataFrame:
@@ -133,15 +133,15 @@ class MirroredTwins(Dataset):
             rotation_probability=0,
         )
         self.persons, self.seed = persons, seed
-        self.plain = WholeBodyDataset(persons, images, recipe)
-        self.mirrored = WholeBodyDataset(persons, images, recipe, always, seed)
+        plain = WholeBodyDataset(persons, images, recipe)
+        mirrored = WholeBodyDataset(persons, images, recipe, always, seed)
+        self.samples = [dataset[i] for dataset in (plain, mirrored) for i in range(len(persons))]
 
     def __len__(self) -> int:
-        return 2 * len(self.persons)
+        return len(self.samples)
 
     def __getitem__(self, key: int) -> dict:
-        mirrored, person = divmod(key % len(self), len(self.persons))
-        return (self.mirrored if mirrored else self.plain)[person]
+        return self.samples[key % len(self)]
 
 
 def _first_images(persons: Persons) -> np.ndarray:
@@ -187,7 +187,8 @@ def draw(
     crop = torch.from_numpy(np.stack(predictor.cut(image, persons.boxes_xywh[[biggest]])[0]))  # (1, H, W, 3)
     maps = predictor.heatmaps(crop)
     points = predictor.codec.decode(maps)[0][0].cpu().numpy()  # (133, 2)
-    _save(plots.show_part_heatmaps(crop[0].numpy(), maps[0].cpu().numpy(), points)[0], out / "heatmaps.png")
+    axes = plots.show_part_heatmaps(crop[0].numpy(), maps[0].cpu().numpy(), points, predictor.codec.scale)
+    _save(axes[0], out / "heatmaps.png")
     matches = {part: match(annotations, results, part) for part in PARTS}
     _save(plots.plot_precision_recall(matches), out / "precision_recall.png")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,11 @@ def evaluate_results(options: argparse.Namespace) -> None:
 
 def evaluate_checkpoint(options: argparse.Namespace) -> None:
     """Predict a whole folder, rescore, suppress, score; the published row beside it where there is one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            "evaluating a checkpoint runs in one process, this is one of several",
+            "Call it without torchrun; or share the pictures with torchrun and wbkit predict, then evaluate",
+        )
     from wbkit.commands.models import load_predictor
     from wbkit.data import find_coco_folder
     from wbkit.predict import predict_persons

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import cv2
@@ -36,8 +37,6 @@ class Photo:
 
 def predict_files(options: argparse.Namespace) -> None:
     """Predict every picture (this process's share under torchrun); rank 0 writes one results file."""
-    if options.batch_size < 1:
-        raise InputError(f"--batch-size is {options.batch_size}", "Give at least 1")
     photos = list_photos(options.images, options.boxes)
     detector = options.detector if options.boxes else usable_detector(options.detector)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
@@ -74,7 +73,7 @@ def list_photos(images: list[Path], boxes_file: Path | None) -> list[Photo]:
     for path in images:
         if not path.is_file():
             raise InputError("there is no such picture", "Check the path", file=path)
-    numbers = [int(p.stem) if p.stem.isdigit() else None for p in images]
+    numbers = [int(p.stem) if p.stem.isdecimal() else None for p in images]
     image_ids = numbers if None not in numbers else list(range(1, len(images) + 1))
     _require_different(images, image_ids)
     boxes = read_boxes(boxes_file) if boxes_file else {}
@@ -157,10 +156,16 @@ def predict_photos(
     records: list[dict] = []
     answers = predictor.many(pictures())
     bar = tqdm(answers, total=len(photos), desc="predict", unit="picture", disable=not talkative)
-    for keypoints, scores in bar:
-        photo, image = taken.pop(0)
-        records.extend(as_records(photo, keypoints, scores, predictor))
-        save_drawing(out / f"{photo.path.stem}.pose.jpg", draw_pose(image, keypoints, scores))
+    done = 0
+    try:
+        for keypoints, scores in bar:
+            photo, image = taken.pop(0)
+            records.extend(as_records(photo, keypoints, scores, predictor))
+            save_drawing(out / f"{photo.path.stem}.pose.jpg", draw_pose(image, keypoints, scores))
+            done += 1
+    except InputError as error:  # the network failed: what is done is kept, what is not is listed
+        left = photos[done + len(failures) :]
+        failures.extend(f"{photo.path}: not predicted, since a batch failed: {error}" for photo in left)
     return records, failures
 
 
@@ -170,7 +175,7 @@ def with_boxes(photo: Photo, image: np.ndarray, detector: str, talkative: bool) 
         return photo
     found = detect_people(image, detector)
     if talkative:
-        tqdm.write(f"{photo.path.name}: {len(found.boxes_xywh)} box(es) from {found.how}")
+        tqdm.write(f"{photo.path.name}: {len(found.boxes_xywh)} box(es); {found.how}")
     return replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores)
 
 
@@ -208,7 +213,8 @@ def gather(own, rank: int, world: int) -> list:
     """Everybody's share on rank 0, through torch.distributed's gloo; alone: just one's own."""
     if world == 1:
         return [own]
-    torch.distributed.init_process_group("gloo")
+    # A rank with harder pictures may take hours longer than another; gloo's own limit is half an hour.
+    torch.distributed.init_process_group("gloo", timeout=timedelta(days=7))
     try:
         parts = [None] * world if rank == 0 else None
         torch.distributed.gather_object(own, parts)
