@@ -16,7 +16,7 @@ EPILOGS = {
   wbkit demo                                   the embedded people, or data/coco if you have it
   wbkit demo --data data/coco --out outputs/x  your COCO-WholeBody folder
 
-Fits a narrow network to a dozen people if no trained model is there, predicts them with DARK and flip
+Fits a narrow network to half a dozen people if no trained model is there, predicts them with DARK and flip
 test, prints AP by part and the ten worst keypoints, and draws poses, heatmaps and precision-recall.""",
     "predict": """examples:
   wbkit predict photo.jpg --checkpoint w32_dark_256x192          fetches the published weights once

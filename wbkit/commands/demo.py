@@ -32,7 +32,7 @@ from wbkit.predict import Predictor, predict_persons
 from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
 from wbkit.train import fit
 
-MAX_PERSONS = 12  # fitted and shown; the demo is a minute's work, not a benchmark
+MAX_PERSONS = 6  # fitted and shown: as many as a minute or two suffice for
 DEMO_STEPS = 270  # updates of the fit: a minute or two
 
 
