@@ -422,12 +422,12 @@ def test_missing_file_and_folder(tmp_path):
 
 
 def test_hash_in_the_name_of_a_local_file(net, tmp_path):
-    path = tmp_path / "net-00000000_20200922.pth"
+    path = tmp_path / "net-0000000f_20200922.pth"
     torch.save(net.state_dict(), path)
-    fails_unchanged(path, "expected sha256:00000000", "rename")
+    fails_unchanged(path, "expected sha256:0000000f", "rename")
     import hashlib
 
-    digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    digits = hashlib.sha256(path.read_bytes()).hexdigest()[:40]
     report = load_pose_weights(small_net(1), path.rename(tmp_path / f"net-{digits}.pth"))
     assert report.info.verified == f"sha256:{digits}"
     assert f"{digits} verified" in str(report)

@@ -169,7 +169,7 @@ def test_auto_falls_back_where_torchvision_is_missing_or_broken(error, no_torchv
     with pytest.raises(InputError) as caught:
         detect_people(BLANK, "fasterrcnn")
     assert str(error) in str(caught.value)
-    assert "wbkit[detector]" in caught.value.remedy
+    assert ".[detector]" in caught.value.remedy
     assert "--detector hog" in caught.value.remedy
 
 

@@ -325,7 +325,7 @@ def test_results_for_unknown_pictures_are_named(rng):
     truth = annotation_file([annotated(points, id=1)])
     results = [person(points, score=1), person(points, 77, score=1), person(points, 78, score=1)]
     message = (
-        r'results, result 1, field "image_id": 77 names no picture of annotations.*1 other.*Evaluate against'
+        r'results, result 1, field "image_id": 77 names no picture of annotations.*1 more.*Evaluate against'
     )
     with pytest.raises(InputError, match=message):
         per_part_table(truth, results)
