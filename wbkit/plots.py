@@ -152,9 +152,9 @@ def show_poses(pictures: Sequence[np.ndarray], titles: Sequence[str], *, columns
     """Pictures side by side, each in its own aspect ratio: returns one Axes a picture."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(4.2 * columns, 3.6 * rows), layout="constrained", squeeze=False
-    )
+    aspect = float(np.mean([picture.shape[1] / picture.shape[0] for picture in pictures]))
+    size = (3.6 * aspect * columns, 3.8 * rows)  # inches
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
     for ax in axes.flat[len(pictures) :]:
         figure.delaxes(ax)
     for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
