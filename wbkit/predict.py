@@ -79,7 +79,7 @@ class Predictor:
         self.model = model.to(self.device)
         self.flip_test = self.recipe.flip_test if flip_test is None else flip_test
         if batch_size < 1:
-            raise InputError(f"the batch size is {batch_size}", "Give at least 1")
+            raise InputError(f"the batch size (--batch-size) is {batch_size}", "Give at least 1")
         self.dtype, self.batch_size = dtype, batch_size
         self.refine = refine or self.recipe.refine
         self.codec = HeatmapCodec(**self.recipe.codec_settings())
