@@ -44,13 +44,17 @@ NEUTRALS = (
 class Outfit:
     """What is worn. Lengths: `sleeve` 0 shoulder - 2 wrist, `leg` 0 hip - 2 ankle, `hem` m below the hip
     joint,
-    `collar` m above the neck line; offsets from the skin in m. None: not worn."""
+    `collar` m above the neck line, `socks` m above the ankle (0: none); offsets from the skin in m.
+    `tucked`: the top ends inside the bottom. None: not worn."""
 
     hair: str
+    fringe: bool
+    curly: bool
     beard: float
     sleeve: float
     hem: float
     collar: float
+    tucked: bool
     top_offset: float
     top_smooth: int
     leg: float
@@ -58,6 +62,7 @@ class Outfit:
     skirt: float | None
     coat: float | None
     shoes: str
+    socks: float
     hat: str | None
     glasses: str | None
     mask: bool
@@ -173,46 +178,64 @@ def sample_tones(rng: np.random.Generator, traits: dict[str, float]) -> dict[str
             freckles=rng.choice([0, 0.05, 0.25]),
         ),
         "eyes": material(EYE, (0.74, 0.71, 0.69), iris, gloss=(0.4, 80)),
-        "hair": material(HAIR, hair, shade=rng.uniform(0.1, 0.28), gloss=(rng.uniform(0.02, 0.08), 14)),
+        "hair": material(HAIR, hair, shade=rng.uniform(0.2, 0.5), gloss=(rng.uniform(0.01, 0.06), 14)),
         "teeth": material(TEXTURED, (0.86, 0.83, 0.76), gloss=(0.1, 30)),
     }
 
 
 def sample_outfit(rng: np.random.Generator, female: bool) -> Outfit:
-    """Which clothes; everybody wears a top and a bottom."""
+    """Which clothes; everybody wears a top, and trousers, shorts or a skirt."""
     u = rng.uniform
     warm = u() < 0.35
-    hair = choose(
-        rng,
-        {"short": 0.22, "medium": 0.2, "long": 0.36, "bun": 0.1, "afro": 0.05, "tail": 0.12, "buzz": 0.02}
-        if female
-        else {"short": 0.55, "buzz": 0.15, "medium": 0.1, "bald": 0.1, "long": 0.04, "afro": 0.06},
-    )
-    loose = u() < 0.45
-    sleeve = (
-        u(1.75, 2.02)
-        if warm
-        else rng.choice(
-            [0.12, u(0.4, 0.7), u(0.85, 1.0), u(1.4, 1.6), u(1.85, 2)], p=[0.1, 0.4, 0.1, 0.08, 0.32]
-        )
-    )
-    skirt = u(0.25, 0.85) if u() < (0.28 if female else 0.02) else None
-    leg = rng.choice([u(0.3, 0.5), u(0.6, 0.9), u(1.2, 1.5), u(1.85, 2.0)], p=[0.08, 0.17, 0.06, 0.69])
+    loose = u() < 0.5
+    skirt = u(0.3, 0.9) if u() < (0.26 if female else 0.02) else None
+    tucked = skirt is not None or u() < 0.25
+    hem = u(-0.05, -0.02) if tucked else u(0.0, 0.06) if u() < 0.7 else u(0.08, 0.2)
+    hair = _sample_hair(rng, female)
     return Outfit(
         hair=hair,
+        fringe=hair in ("short", "medium", "long", "tail", "bun") and u() < (0.35 if female else 0.3),
+        curly=u() < 0.2,
         beard=0.0 if female or u() < 0.55 else rng.choice([0.0015, 0.004, 0.008, 0.014]),
-        sleeve=float(sleeve),
-        hem=u(-0.02, 0.05) if u() < 0.75 else u(0.08, 0.2),
-        collar=rng.choice([u(-0.06, 0), u(0, 0.03), u(0.04, 0.08)], p=[0.4, 0.4, 0.2]),
-        top_offset=u(0.014, 0.035) if loose else u(0.006, 0.012),
-        top_smooth=int(rng.integers(8, 22) if loose else rng.integers(2, 6)),
-        leg=float(leg),
-        leg_offset=u(0.018, 0.045) if u() < 0.45 else u(0.005, 0.014),
+        sleeve=_sample_sleeve(rng, warm),
+        hem=hem,
+        collar=rng.choice([u(-0.05, 0), u(0, 0.03), u(0.04, 0.08)], p=[0.4, 0.4, 0.2]),
+        tucked=tucked,
+        top_offset=u(0.014, 0.035) if loose else u(0.007, 0.013),
+        top_smooth=int(rng.integers(8, 16) if loose else rng.integers(4, 8)),
+        leg=float(rng.choice([u(0.45, 0.6), u(0.6, 0.95), u(1.2, 1.5), u(1.8, 1.95)],
+                             p=[0.06, 0.2, 0.06, 0.68])),
+        leg_offset=u(0.018, 0.045) if u() < 0.5 else u(0.006, 0.014),
         skirt=skirt,
         coat=u(0.05, 0.75) if warm and u() < 0.6 else None,
-        shoes=choose(rng, {"sneaker": 0.62, "boot": 0.2, "bare": 0.12, "sandal": 0.06}),
+        shoes=choose(rng, {"sneaker": 0.5, "low": 0.2, "boot": 0.15, "bare": 0.09, "sandal": 0.06}),
+        socks=rng.choice([0.0, u(0.03, 0.08), u(0.1, 0.3)], p=[0.35, 0.4, 0.25]),
         hat=choose(rng, {"cap": 0.4, "beanie": 0.3, "brim": 0.2, "helmet": 0.1}) if u() < 0.16 else None,
         glasses=choose(rng, {"clear": 0.7, "sun": 0.3}) if u() < 0.2 else None,
         mask=u() < 0.05,
         gloves=u() < (0.15 if warm else 0.03),
+    )  # fmt: skip
+
+
+def _sample_hair(rng: np.random.Generator, female: bool) -> str:
+    shares = (
+        {"short": 0.18, "medium": 0.2, "long": 0.34, "bun": 0.11, "afro": 0.05, "tail": 0.14, "buzz": 0.02}
+        if female
+        else {
+            "short": 0.54,
+            "buzz": 0.15,
+            "medium": 0.11,
+            "bald": 0.1,
+            "long": 0.03,
+            "afro": 0.05,
+            "bun": 0.02,
+        }
     )
+    return choose(rng, shares)
+
+
+def _sample_sleeve(rng: np.random.Generator, warm: bool) -> float:
+    """Where a sleeve ends: 0 shoulder - 2 wrist."""
+    u = rng.uniform
+    lengths = [0.15, u(0.4, 0.7), u(0.85, 1.0), u(1.4, 1.6), u(1.85, 2)]
+    return float(u(1.75, 2.02) if warm else rng.choice(lengths, p=[0.1, 0.4, 0.1, 0.08, 0.32]))
