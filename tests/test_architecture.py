@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
     "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
-    "annotations matching reference nms evaluate synth data detect predict train plots commands cli"
+    "annotations matching reference nms evaluate synth augment data detect predict runs train plots commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
 PACKAGES = ("commands", "synth")

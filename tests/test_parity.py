@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from wbkit.annotations import load_annotations
-from wbkit.data import Outcome, Region, WholeBodyDataset, collate, persons_from_annotations, read_image
+from wbkit.augment import Outcome, Region
+from wbkit.data import WholeBodyDataset, collate, persons_from_annotations, read_image
 from wbkit.geometry import (
     box_to_center_scale,
     clip_boxes,

@@ -32,6 +32,20 @@ detection file whose image_id is the number in the picture's name. Without boxes
 
 The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
 runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
+    "train": """examples:
+  wbkit train --recipe tiny --data data/people --out outputs/train/tiny         a laptop
+  wbkit train --recipe tiny --data data/people --out outputs/train/tiny --resume   ... goes on
+  wbkit train --recipe tiny --synthetic 20000 --val-data data/wholebody-mini    rendered on the fly
+  torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
+
+the + recipe, COCO's 17 keypoints first, then 133 with a fresh last layer:
+  wbkit train --recipe w48_dark_plus_384x288 --keypoints 17 --data data/coco --out outputs/train/w48_17
+  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --out outputs/train/w48_133 \\
+              --init outputs/train/w48_17/final.safetensors --head fresh
+
+The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
+is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few
+pictures a second for W32: train the recipe called tiny there.""",
     "synth": """examples:
   wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
 
@@ -56,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     _demo_options(_command(commands, "demo", "model, predictions, AP by part, pictures: a minute or two"))
     _predict_options(_command(commands, "predict", "133 keypoints for every person in your pictures"))
     _evaluate_options(_command(commands, "evaluate", "AP and AR by part, of a results file or a checkpoint"))
+    _train_options(_command(commands, "train", "train a recipe, on one CPU or many GPUs"))
     _synth_options(_command(commands, "synth", "make pictures of synthetic people with exact labels"))
     _download_options(_command(commands, "download", "fetch COCO's pictures or published checkpoints"))
     return parser
@@ -160,6 +175,52 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run_evaluate)
 
 
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what")
+    what.add_argument(
+        "--recipe",
+        default="tiny",
+        metavar="R",
+        help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default)",
+    )
+    what.add_argument("--data", type=Path, metavar="DIR", help="COCO-WholeBody folder with train2017/")
+    what.add_argument(
+        "--synthetic", type=int, metavar="N", help="instead: people rendered on the fly, N samples an epoch"
+    )
+    what.add_argument("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: --data)")
+    what.add_argument(
+        "--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)"
+    )
+    what.add_argument("--init", metavar="F", help="weights to start from: file, address or published name")
+    what.add_argument(
+        "--head",
+        choices=("load", "fresh", "carry_body"),
+        default="load",
+        help="last layer of --init: loaded, left fresh, or only its 17 body maps carried over",
+    )
+    what.add_argument("--epochs", type=int, metavar="N", help="milestones move in proportion")
+    what.add_argument("--batch-size", type=int, metavar="N", help="over all processes")
+    what.add_argument("--learning-rate", type=float, metavar="LR", help="default: the recipe's, scaled")
+    what.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    how = parser.add_argument_group("how")
+    how.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/train/RECIPE")
+    how.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    how.add_argument("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
+    how.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
+    how.add_argument(
+        "--micro-batch", type=int, metavar="N", help="samples a forward pass, where memory is short"
+    )
+    how.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes that make samples (default: 1)"
+    )
+    how.add_argument("--compile", action="store_true", help="torch.compile (GPUs)")
+    how.add_argument("--sync-bn", action="store_true", help="BatchNorm over all GPUs")
+    how.add_argument("--freeze-bn", action="store_true", help="BatchNorm keeps its statistics")
+    how.add_argument("--validate-every", type=int, default=1, metavar="N", help="epochs (default: 1)")
+    how.add_argument("--save-every", type=int, default=200, metavar="N", help="updates between states (200)")
+    parser.set_defaults(run=run_train)
+
+
 def _synth_options(parser: argparse.ArgumentParser) -> None:
     from wbkit.synth.write import add_arguments, run
 
@@ -203,6 +264,12 @@ def run_evaluate(options: argparse.Namespace) -> None:
             "there is nothing to evaluate",
             "Give --annotations and --results, or --data with --checkpoint (wbkit evaluate --help)",
         )
+
+
+def run_train(options: argparse.Namespace) -> None:
+    from wbkit.commands.train import train
+
+    train(options)
 
 
 def run_download(options: argparse.Namespace) -> None:

@@ -7,28 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from statistics import NormalDist
 
 import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wbkit.annotations import Annotations, Detections
+from wbkit.annotations import KEYPOINT_FIELDS, Annotations, Detections
+from wbkit.augment import Outcome, Region, change_pixels, draw_outcome
 from wbkit.errors import InputError
 from wbkit.geometry import (
     box_to_center_scale,
     clip_boxes,
     crop_image,
-    fix_aspect,
-    flip_keypoints,
-    half_body_box,
-    warp_matrix,
     warp_points,
 )
-from wbkit.keypoints import FLIP_INDICES, LOWER_BODY, UPPER_BODY
 from wbkit.recipes import Augmentation, Recipe
 
 
@@ -79,117 +74,6 @@ def _jpeg_is_whole(content: np.ndarray) -> bool:
             found = _AFTER_SCAN.search(content, place)
             place = found.start() if found else len(content)
     return b"\xff\xd9" in content[place:].tobytes()
-
-
-# --- augmentation --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What chance decided for one sample; `Region.augmented` carries it out.
-
-    Attributes:
-        flip: mirror the picture.
-        half_body: indices of the keypoints to zoom in on, or None.
-        offset: (x, y) shift of the centre in units of the region's (w, h).
-        scale_factor: factor on the region's size.
-        rotation_deg: its rotation.
-    """
-
-    flip: bool = False
-    half_body: tuple[int, ...] | None = None
-    offset: tuple[float, float] = (0.0, 0.0)
-    scale_factor: float = 1.0
-    rotation_deg: float = 0.0
-
-
-def truncated_normal(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Standard normal values between -1 and 1, by inverting the distribution function: (size,)."""
-    normal = NormalDist()
-    return np.array([normal.inv_cdf(u) for u in rng.uniform(normal.cdf(-1), normal.cdf(1), size)])
-
-
-def draw_half_body(
-    visible: np.ndarray, settings: Augmentation, rng: np.random.Generator
-) -> tuple[int, ...] | None:
-    """Which half of a person to zoom in on, if any.
-
-    Args:
-        visible: (133,) bool, after mirroring.
-
-    Returns:
-        The visible keypoints of the chosen half, or None: too few are visible, or chance says no.
-    """
-    if visible.sum() < settings.half_body_min_keypoints or rng.random() > settings.half_body_probability:
-        return None
-    upper, lower = (tuple(i for i in ids if visible[i]) for ids in (UPPER_BODY, LOWER_BODY))
-    few_upper, few_lower = (
-        len(upper) < settings.half_body_min_upper,
-        len(lower) < settings.half_body_min_lower,
-    )
-    if few_upper and few_lower:
-        return None
-    if few_upper or few_lower:
-        return lower if few_upper else upper
-    return upper if rng.random() < settings.prefer_upper_probability else lower
-
-
-def draw_outcome(visible: np.ndarray, settings: Augmentation, rng: np.random.Generator) -> Outcome:
-    """Throw the dice for one sample: (133,) bool visibilities -> `Outcome`."""
-    flip = bool(rng.random() < settings.flip_probability)
-    half = draw_half_body(visible[FLIP_INDICES] if flip else visible, settings, rng)
-    shift_x, shift_y, scale, rotation = truncated_normal(rng, 4)
-    shifted = rng.random() < settings.shift_probability
-    rotated = rng.random() < settings.rotation_probability
-    low, high = settings.scale
-    return Outcome(
-        flip=flip,
-        half_body=half,
-        offset=(shift_x * settings.shift, shift_y * settings.shift) if shifted else (0.0, 0.0),
-        scale_factor=(low + high) / 2 + (high - low) / 2 * scale,
-        rotation_deg=rotation * settings.rotation_deg if rotated else 0.0,
-    )
-
-
-@dataclass(frozen=True)
-class Region:
-    """One person in a picture: where to cut, and the points that travel along.
-
-    Numbers keep the precision in which MMPose carries them (float32 from boxes, float64 from half
-    bodies), so that crops agree to the last grey level.
-
-    Attributes:
-        center: (2,) middle of the region.
-        scale: (2,) its padded (w, h), of any aspect ratio.
-        keypoints: (133, 2) image px.
-        visible: (133,) bool, labelled.
-    """
-
-    center: np.ndarray
-    scale: np.ndarray
-    keypoints: np.ndarray
-    visible: np.ndarray
-
-    def mirrored(self, image_width: int) -> Region:
-        """The same person in the mirrored picture."""
-        center = self.center.copy()
-        center[0] = image_width - 1 - center[0]
-        keypoints = flip_keypoints(self.keypoints, image_width)
-        return Region(center, self.scale, keypoints, self.visible[FLIP_INDICES])
-
-    def augmented(self, outcome: Outcome, image_width: int, half_body_padding: float) -> Region:
-        """Mirror, zoom on half the body, shift, scale: in MMPose's order (rotation is for the warp)."""
-        region = self.mirrored(image_width) if outcome.flip else self
-        center, scale = region.center, region.scale
-        if outcome.half_body:
-            half = half_body_box(region.keypoints, list(outcome.half_body), half_body_padding)
-            center, scale = half if half[1].all() else (center, scale)  # not if all lie in one line
-        center = center + np.array(outcome.offset, np.float32) * scale
-        return replace(region, center=center, scale=scale * np.float32(outcome.scale_factor))
-
-    def matrix(self, input_size: tuple[int, int], rotation_deg: float = 0.0, udp: bool = False) -> np.ndarray:
-        """(2, 3) image -> crop."""
-        return warp_matrix(self.center, fix_aspect(self.scale, input_size), rotation_deg, input_size, udp)
 
 
 # --- who is in the pictures ----------------------------------------------------------------------------
@@ -283,6 +167,9 @@ def persons_from_detections(annotations: Annotations, detections: Detections) ->
 # --- samples -------------------------------------------------------------------------------------------
 
 
+EMPTY_STRIDE = 1_000_003  # from a synthetic picture without usable people to the next one tried
+
+
 class WholeBodyDataset(Dataset):
     """Persons as samples for the network.
 
@@ -336,26 +223,114 @@ class WholeBodyDataset(Dataset):
             return {"person": index, "failure": str(error)}
         return self._sample(image, index, epoch)
 
+    def describe(self, index: int) -> str:
+        """Who person `index` is, for messages."""
+        return f"person {self.persons.ids[index]} in {self.persons.file_names[index]}"
+
     def _sample(self, image: np.ndarray, index: int, epoch: int) -> dict:
-        labels = self.persons.keypoints[index]  # (133, 3)
-        center, scale = box_to_center_scale(self.persons.boxes_xywh[index], self.recipe.padding)
-        region, outcome = Region(center, scale, labels[:, :2], labels[:, 2] > 0), Outcome()
-        if self.augmentation:
-            rng = np.random.default_rng([self.seed, epoch, index])
-            outcome = draw_outcome(region.visible, self.augmentation, rng)
-            region = region.augmented(outcome, image.shape[1], self.augmentation.half_body_padding)
-            image = cv2.flip(image, 1) if outcome.flip else image
-        size, rotation = self.recipe.input_size, np.float32(outcome.rotation_deg)
-        matrix = region.matrix(size, rotation)
-        # UDP's map turns the other way, in MMPose too.
-        pixels = region.matrix(size, -rotation, udp=True) if self.recipe.udp else matrix
-        return {
-            "person": index,
-            "crop": crop_image(image, pixels, size),  # (H, W, 3)
-            "keypoints": warp_points(region.keypoints, matrix).astype(np.float32),  # (133, 2)
-            "visible": region.visible.astype(np.float32),  # (133,)
-            "matrix": matrix,
-        }
+        rng = np.random.default_rng([self.seed, epoch, index])
+        labels, box = self.persons.keypoints[index], self.persons.boxes_xywh[index]  # (133, 3), (4,)
+        return {"person": index, **cut_sample(image, box, labels, self.recipe, self.augmentation, rng)}
+
+
+def cut_sample(
+    image: np.ndarray,
+    box_xywh: np.ndarray,
+    labels: np.ndarray,
+    recipe: Recipe,
+    augmentation: Augmentation | None,
+    rng: np.random.Generator,
+) -> dict:
+    """One person of a picture as a sample (see `WholeBodyDataset`), without its index.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box_xywh: (4,) image px.
+        labels: (133, 3) image px and v.
+        augmentation: None for testing; `rng` is then left alone.
+    """
+    center, scale = box_to_center_scale(box_xywh, recipe.padding)
+    labelled = (labels[:, 2] > 0) & (np.arange(len(labels)) < recipe.num_keypoints)
+    region, outcome = Region(center, scale, labels[:, :2], labelled), Outcome()
+    if augmentation:
+        outcome = draw_outcome(region.visible, augmentation, rng)
+        region = region.augmented(outcome, image.shape[1], augmentation.half_body_padding)
+        image = cv2.flip(image, 1) if outcome.flip else image
+    size, rotation = recipe.input_size, np.float32(outcome.rotation_deg)
+    matrix = region.matrix(size, rotation)
+    # UDP's map turns the other way, in MMPose too.
+    crop = crop_image(image, region.matrix(size, -rotation, udp=True) if recipe.udp else matrix, size)
+    k = recipe.num_keypoints
+    return {
+        "crop": change_pixels(crop, augmentation, rng) if augmentation else crop,  # (H, W, 3)
+        "keypoints": warp_points(region.keypoints, matrix)[:k].astype(np.float32),  # (K, 2)
+        "visible": region.visible[:k].astype(np.float32),  # (K,)
+        "matrix": matrix,
+    }
+
+
+class SyntheticPeople(Dataset):
+    """Rendered people as samples, made on the fly: no picture is ever written or seen twice.
+
+    Rendering takes about .2 s of one core a picture, so every picture serves for `samples_per_picture`
+    samples: its persons in turn, each time cut and changed anew. Sample key k is sample k modulo that number
+    of picture k divided by it, whatever the worker and however often it is asked for. Keys in a row share
+    their picture, so load them in order (`EpochSampler` with shuffle=False): pictures come at random anyway.
+
+    Args:
+        recipe: input size, padding, UDP flag.
+        length: samples that count as one epoch; the next epoch's are new ones.
+        augmentation: None: the recipe's.
+        seed: of pictures and augmentation.
+        samples_per_picture: see above.
+        size_wh: of the rendered pictures, px.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        length: int,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        samples_per_picture: int = 4,
+        size_wh: tuple[int, int] = (384, 512),
+    ):
+        self.recipe, self.length, self.seed = recipe, length, seed
+        self.augmentation = augmentation or recipe.augmentation
+        self.samples_per_picture, self.size_wh = samples_per_picture, size_wh
+        self._last: tuple[int, np.ndarray, list[dict]] | None = None
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, key: int) -> dict:
+        number, turn = divmod(int(key), self.samples_per_picture)
+        image, people = self._picture(number)
+        person = people[turn % len(people)]
+        labels = np.concatenate([person[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3)  # (133, 3)
+        box = clip_boxes(np.array([person["bbox"]]), np.array([image.shape[1::-1]]))[0]
+        rng = np.random.default_rng([self.seed, int(key), 1])
+        return {"person": int(key), **cut_sample(image, box, labels, self.recipe, self.augmentation, rng)}
+
+    def describe(self, index: int) -> str:
+        """Which sample `index` is, for messages."""
+        number, turn = divmod(index, self.samples_per_picture)
+        return f"person {turn} of picture {number} of seed {self.seed}"
+
+    def _picture(self, number: int) -> tuple[np.ndarray, list[dict]]:
+        """Picture `number` and its usable people; one without any is passed over for a later one."""
+        from wbkit.synth.write import make_picture
+
+        if self._last and self._last[0] == number:
+            return self._last[1:]
+        index = number
+        while True:
+            sample = make_picture(self.seed, index, self.size_wh)
+            people = [a for a in sample.annotations if not a["iscrowd"] and a["num_keypoints"] > 0]
+            if people:
+                self._last = (number, sample.image, people)
+                return sample.image, people
+            index += EMPTY_STRIDE
 
 
 def collate(samples: list[dict]) -> dict:
@@ -373,21 +348,31 @@ def collate(samples: list[dict]) -> dict:
 class EpochSampler(Sampler):
     """Sample keys `epoch * n + i` in an order that depends on (seed, epoch) only.
 
-    Set `epoch` before iterating. `rank` of `world` takes every world-th key, for several processes.
+    Args:
+        n: samples an epoch.
+        seed: of the order.
+        shuffle: False: 0 ... n - 1.
+        rank, world: of several processes, each takes every world-th key. All get equally many: the
+            first keys of the epoch come again at its end where n is no multiple of `world`.
+
+    Attributes:
+        epoch: set it before iterating.
+        start: how many of its own keys to leave out, to go on in the middle of an epoch.
     """
 
     def __init__(self, n: int, seed: int = 0, shuffle: bool = True, rank: int = 0, world: int = 1):
         self.n, self.seed, self.shuffle, self.rank, self.world = n, seed, shuffle, rank, world
-        self.epoch = 0
+        self.epoch = self.start = 0
 
     def __iter__(self) -> Iterator[int]:
         order = np.arange(self.n)
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
-        return iter((self.epoch * self.n + order[self.rank :: self.world]).tolist())
+        order = np.resize(order, len(self) * self.world)
+        return iter((self.epoch * self.n + order[self.rank :: self.world][self.start :]).tolist())
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.n, self.world))
+        return -(-self.n // self.world)
 
 
 def _start_worker(worker: int) -> None:

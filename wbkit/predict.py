@@ -18,7 +18,7 @@ from wbkit.data import Persons, WholeBodyDataset, make_loader
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, crop_image, fix_aspect, invert_warp, warp_matrix, warp_points
 from wbkit.heatmaps import HeatmapCodec
-from wbkit.keypoints import FLIP_INDICES
+from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS
 from wbkit.nms import rescore
 from wbkit.recipes import RECIPES, Recipe
 
@@ -261,7 +261,9 @@ def predict_persons(
 
 
 def results_from_predictions(persons: Persons, keypoints: np.ndarray, recipe: Recipe) -> Results:
-    """Predicted keypoints (N, 133, 3) of `persons` as rescored `Results`."""
+    """Predicted keypoints (N, K, 3) of `persons` as rescored `Results`; for K < 133 the rest is 0."""
+    rest = NUM_KEYPOINTS - keypoints.shape[1]
+    keypoints = np.pad(keypoints, ((0, 0), (0, rest), (0, 0)))  # (N, 133, 3)
     raw = Results(
         source="predictions",
         image_ids=persons.image_ids,

@@ -25,6 +25,9 @@ class Augmentation:
         shift: largest shift of the centre, as a share of the padded box, applied with `shift_probability`.
         scale: smallest and largest factor on the box.
         rotation_deg: largest rotation, applied with `rotation_probability`.
+        photometric: factor on the chances of other light, blur, noise and compression; 0 is the
+            published recipes' none.
+        erase_probability: cover patches of the crop.
 
     Shift, scale and rotation draw from a normal distribution cut off at one standard deviation, which
     lies at the largest value.
@@ -42,6 +45,8 @@ class Augmentation:
     scale: tuple[float, float] = (0.5, 1.5)
     rotation_deg: float = 80.0
     rotation_probability: float = 0.6
+    photometric: float = 0.0
+    erase_probability: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,15 @@ TINY = Recipe(
     sigma=1.5,
     udp=True,  # at this size the misalignment of flip test costs most, and UDP has none
     shift_flipped=False,
-    schedule=Schedule(batch_size=32, learning_rate=3e-3, epochs=30, warmup_steps=100, milestones=(20, 27)),
+    augmentation=Augmentation(
+        half_body_probability=0.2,
+        scale=(0.7, 1.3),
+        rotation_deg=40.0,
+        rotation_probability=0.5,
+        photometric=1.0,
+        erase_probability=0.3,
+    ),
+    schedule=Schedule(batch_size=32, learning_rate=2e-3, epochs=6, warmup_steps=200, milestones=(4, 5)),
 )
 
 RECIPES: dict[str, Recipe] = {r.name: r for r in (W32_DARK_256x192, W48_DARK_PLUS_384x288, TINY)}

@@ -1,14 +1,21 @@
-"""Training: the loss, one step, and a short fit.
+"""Training: the loss, one update, one epoch, a whole run.
 
 The loss is MMPose's `KeypointMSELoss` with target weights; targets are made on the device from points.
+One process or many: under `torchrun` the model is wrapped in PyTorch's DistributedDataParallel.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import torch
+import torch.distributed
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -17,6 +24,9 @@ from wbkit.errors import InputError
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.predict import normalize
 from wbkit.recipes import Recipe, Schedule
+from wbkit.runs import Run
+
+LOG_EVERY = 20  # updates a row of metrics.csv
 
 
 def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -32,11 +42,18 @@ def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (weights[..., None, None] * (predicted - target) ** 2).mean()
 
 
-def batch_loss(model: nn.Module, codec: HeatmapCodec, batch: dict, device: torch.device) -> Tensor:
-    """Loss of one `collate`d batch; normalising and target making happen here, on `device`."""
+def batch_loss(
+    model: nn.Module, codec: HeatmapCodec, batch: dict, device: torch.device, bf16: bool = False
+) -> Tensor:
+    """Loss of one `collate`d batch; normalising and target making happen here, on `device`.
+
+    With `bf16` the network runs in bfloat16 where autocast deems it safe; the loss is float32 all the same.
+    """
     images = normalize(batch["crop"].to(device, non_blocking=True))  # (B, 3, H, W)
     target, weights = codec.encode(batch["keypoints"].to(device), batch["visible"].to(device))
-    return heatmap_loss(model(images), target, weights)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        predicted = model(images.contiguous(memory_format=torch.channels_last))  # (B, K, H/4, W/4)
+    return heatmap_loss(predicted.float(), target, weights)
 
 
 def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
@@ -50,61 +67,275 @@ def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
     return schedule.learning_rate * warmup * schedule.gamma**drops
 
 
+def with_batch(schedule: Schedule, batch_size: int) -> Schedule:
+    """The schedule for another total batch: the learning rate grows in proportion (Goyal et al. 2017)."""
+    rate = schedule.learning_rate * batch_size / schedule.batch_size
+    return replace(schedule, batch_size=batch_size, learning_rate=rate)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there: GPUs since Ampere, CPUs with AMX or AVX512-BF16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, t, lambda: False)() for t in tests)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """How to compute, which a recipe leaves open: results are the same but for rounding.
+
+    Attributes:
+        device: None: a GPU if there is one (under torchrun this process's own).
+        workers: processes that make samples, a process of training.
+        micro_batch: samples a forward pass; gradients are added up to the recipe's batch. None: all of this
+            process's share at once.
+        bf16: None: where `has_bf16`.
+        compile: `torch.compile` the network.
+        sync_bn: BatchNorm over all processes' samples (GPUs only); otherwise each uses its own.
+        freeze_bn: BatchNorm keeps its running statistics: for fine-tuning with very small batches.
+    """
+
+    device: torch.device | str | None = None
+    workers: int = 0
+    micro_batch: int | None = None
+    bf16: bool | None = None
+    compile: bool = False
+    sync_bn: bool = False
+    freeze_bn: bool = False
+
+    def resolved(self) -> Hardware:
+        """With device and bf16 decided."""
+        device = torch.device(self.device or default_device())
+        return replace(self, device=device, bf16=has_bf16(device) if self.bf16 is None else self.bf16)
+
+
+def default_device() -> str:
+    """A GPU if there is one; under torchrun each process takes its own."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{torch.distributed.get_node_local_rank(0)}" if in_group() else "cuda"
+
+
+def in_group() -> bool:
+    """Whether several processes train together."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def rank_and_world() -> tuple[int, int]:
+    """This process's number and how many there are."""
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if in_group() else (0, 1)
+
+
+@dataclass
+class Progress:
+    """Where a run stands: `step` updates done, `best` validation AP so far, `losses` of this call."""
+
+    step: int = 0
+    best: float = -1.0
+    losses: list[float] = field(default_factory=list)
+
+
 def fit(
     model: nn.Module,
     recipe: Recipe,
     dataset: Dataset,
     *,
-    device: torch.device | str = "cpu",
-    workers: int = 0,
+    hardware: Hardware | None = None,
+    run: Run | None = None,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    validate_every: int = 1,
+    save_every: int = 200,
     shuffle: bool = True,
     progress: bool = True,
 ) -> list[float]:
     """Train for the recipe's epochs with its batch size, Adam, warm-up and milestones.
 
     Args:
-        model: changed in place, left in train mode on `device`.
-        dataset: samples as `WholeBodyDataset` makes them, with its `persons` and `seed`.
+        model: changed in place, left in train mode on the device.
+        dataset: samples as `WholeBodyDataset` makes them, with its `seed` and `describe`.
+        run: where to keep state and numbers; goes on from `run.state` if it has one.
+        validate: model -> AP by part, called after every `validate_every`th epoch and the last, in the
+            first process; the one with the best "wholebody" (or else "body") is kept as
+            best.safetensors.
+        save_every: updates between two states (one is also kept after each epoch).
         shuffle: False keeps the dataset's order. For a handful of samples: the same ones then always share
-            a batch, and BatchNorm learns from steady statistics.
-        progress: show a bar with the loss.
+            a batch, and BatchNorm learns from steady statistics. For `SyntheticPeople`: see there.
+        progress: show a bar with loss, images a second and time to go.
 
     Returns:
-        the loss of every update.
+        the loss of every update of this call, over all processes.
 
     Raises:
-        InputError: the dataset is empty, or a loss is not finite (the message lists the persons' ids).
+        InputError: the dataset is empty, a loss is not finite (the message lists the persons), or memory is
+            out.
     """
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
-    device, schedule = torch.device(device), recipe.schedule
-    sampler = EpochSampler(len(dataset), dataset.seed, shuffle)
-    loader = make_loader(dataset, schedule.batch_size, sampler, workers)
-    codec = HeatmapCodec(**recipe.codec_settings())
-    model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
-    losses: list[float] = []
-    with tqdm(total=schedule.epochs * len(loader), desc="fit", unit="step", disable=not progress) as bar:
-        for sampler.epoch in range(schedule.epochs):
-            for batch in loader:
-                rate = learning_rate(len(losses), len(loader), schedule)
-                losses.append(update(model, optimizer, codec, batch, rate))
-                if not math.isfinite(losses[-1]):
-                    ids = dataset.persons.ids[batch["person"].numpy()].tolist()
-                    raise InputError(f"the loss of step {bar.n} is {losses[-1]}", f"Look at persons {ids}")
-                bar.set_postfix(loss=f"{losses[-1]:.2e}", refresh=False)
-                bar.update()
-    return losses
+    loop = Loop(model, recipe, dataset, (hardware or Hardware()).resolved(), shuffle)
+    state = loop.restore(run.state) if run and run.state else Progress()
+    done, total = state.step, recipe.schedule.epochs * loop.steps_per_epoch
+    with tqdm(
+        total=total, initial=done, desc="train", unit="step", disable=not progress or loop.rank > 0
+    ) as bar:
+        for epoch in range(state.step // loop.steps_per_epoch, recipe.schedule.epochs):
+            loop.train_one_epoch(epoch, state, bar, run, save_every)
+            last = epoch + 1 == recipe.schedule.epochs
+            if validate and loop.rank == 0 and (last or (epoch + 1) % validate_every == 0):
+                loop.validate(validate, state, run)
+            if run and loop.rank == 0:
+                run.save(loop.state(state))
+    if run and loop.rank == 0:
+        run.close()
+    model.train()
+    return state.losses
 
 
-def update(
-    model: nn.Module, optimizer: torch.optim.Optimizer, codec: HeatmapCodec, batch: dict, rate: float
-) -> float:
-    """One step of the optimizer at the given learning rate; returns the loss before it."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    loss = batch_loss(model, codec, batch, next(model.parameters()).device)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+class Loop:
+    """What stays the same over a run: network, optimizer, samples, codec."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, dataset: Dataset, hardware: Hardware, shuffle: bool):
+        self.recipe, self.dataset, self.hardware = recipe, dataset, hardware
+        self.rank, self.world = rank_and_world()
+        self.share = _share_of_batch(recipe.schedule.batch_size, self.world)
+        self.micro = min(hardware.micro_batch or self.share, self.share)
+        if self.share % self.micro:
+            raise InputError(
+                f"micro-batches of {self.micro} do not make up {self.share}",
+                f"Give a --micro-batch that divides {self.share}",
+            )
+        self.sampler = EpochSampler(len(dataset), dataset.seed, shuffle, self.rank, self.world)
+        self.steps_per_epoch = math.ceil(len(self.sampler) / self.share)
+        self.codec = HeatmapCodec(**recipe.codec_settings())
+        self.model = model.to(hardware.device, memory_format=torch.channels_last)
+        self.network = self._wrapped()
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
+        self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
+
+    def _wrapped(self) -> nn.Module:
+        """The network as it is called: synchronised, compiled, shared between processes as asked."""
+        network = self.model
+        if self.hardware.sync_bn and self.world > 1:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        if self.hardware.compile:
+            network = torch.compile(network)
+        if self.world > 1:
+            ids = [self.hardware.device] if self.hardware.device.type == "cuda" else None
+            network = DistributedDataParallel(network, device_ids=ids)
+        return network
+
+    def train_one_epoch(self, epoch: int, state: Progress, bar: tqdm, run: Run | None, save_every: int):
+        """The updates of one epoch that are still to be done."""
+        self._train_mode()
+        self.sampler.epoch = epoch
+        self.sampler.start = (state.step - epoch * self.steps_per_epoch) * self.share
+        for batches in self._updates():
+            rate = learning_rate(state.step, self.steps_per_epoch, self.recipe.schedule)
+            loss = self.update(batches, rate)
+            self._check(loss, batches, state.step)
+            state.step += 1
+            state.losses.append(loss)
+            bar.update()
+            speed = (bar.format_dict["rate"] or 0) * self.recipe.schedule.batch_size
+            bar.set_postfix_str(f"loss {loss:.2e}, {speed:.1f} img/s", refresh=False)
+            if run and self.rank == 0 and state.step % LOG_EVERY == 0:
+                run.log(state.step, epoch=epoch, loss=loss, learning_rate=rate, images_per_second=speed)
+            if run and self.rank == 0 and state.step % save_every == 0:
+                run.save(self.state(state))
+        self.sampler.start = 0
+
+    def _train_mode(self) -> None:
+        self.network.train()
+        if self.hardware.freeze_bn:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    def _updates(self) -> Iterator[list[dict]]:
+        """The micro-batches of each update."""
+        batches = iter(self.loader)
+        while group := list(islice(batches, math.ceil(self.share / self.micro))):
+            yield group
+
+    def update(self, batches: list[dict], rate: float) -> float:
+        """One step of the optimizer on the sum of the micro-batches; returns the mean loss before it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        samples, total = sum(len(b["crop"]) for b in batches), 0.0
+        try:
+            for i, batch in enumerate(batches):
+                waits = self.world > 1 and i + 1 < len(batches)  # gradients travel with the last one
+                with self.network.no_sync() if waits else nullcontext():
+                    loss = batch_loss(
+                        self.network, self.codec, batch, self.hardware.device, self.hardware.bf16
+                    ) * (len(batch["crop"]) / samples)
+                    loss.backward()
+                total += loss.item()
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                raise InputError(
+                    f"memory is out with {self.micro} samples at once",
+                    "Give a smaller --micro-batch: the total batch and the result stay the same",
+                ) from error
+            raise
+        total = self._mean(total)
+        if math.isfinite(total):
+            self.optimizer.step()
+        return total
+
+    def _mean(self, loss: float) -> float:
+        """Over all processes, so that each stops if one of them meets a loss that is not finite."""
+        if self.world == 1:
+            return loss
+        shared = torch.tensor(loss, device=self.hardware.device)
+        torch.distributed.all_reduce(shared)
+        return shared.item() / self.world
+
+    def _check(self, loss: float, batches: list[dict], step: int) -> None:
+        if not math.isfinite(loss):
+            who = [self.dataset.describe(i) for batch in batches for i in batch["person"].tolist()]
+            raise InputError(
+                f"the loss of update {step + 1} is {loss}; the weights before it are kept",
+                f"Look at these, or lower the learning rate: {', '.join(who)}",
+            )
+
+    def validate(self, validate: Callable[[nn.Module], dict[str, float]], state: Progress, run: Run | None):
+        """AP by part now; the best weights are kept."""
+        from wbkit.checkpoints import save_pose_weights
+
+        table = validate(self.model)
+        score = table.get("wholebody", table["body"])
+        if run:
+            run.log(state.step, **table)
+        if score > state.best:
+            state.best = score
+            if run:
+                save_pose_weights(self.model, run.folder / "best.safetensors", {"recipe": self.recipe.name})
+
+    def state(self, state: Progress) -> dict:
+        """All that the next update depends on. Samples depend on seed and position only."""
+        return {
+            "state_dict": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": state.step,
+            "best": state.best,
+            "torch_random": torch.get_rng_state(),
+        }
+
+    def restore(self, saved: dict) -> Progress:
+        """Take over a state."""
+        self.model.load_state_dict(saved["state_dict"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        torch.set_rng_state(saved["torch_random"])
+        return Progress(saved["step"], saved["best"])
+
+
+def _share_of_batch(batch_size: int, world: int) -> int:
+    """Samples of one process an update."""
+    if batch_size % world:
+        raise InputError(
+            f"a batch of {batch_size} cannot be shared by {world} processes",
+            f"Give a --batch-size that {world} divides",
+        )
+    return batch_size // world

@@ -30,7 +30,7 @@ from wbkit.matching import match
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, predict_persons
 from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
-from wbkit.train import fit
+from wbkit.train import Hardware, fit
 
 MAX_PERSONS = 6  # fitted and shown: as many as a minute or two suffice for
 DEMO_STEPS = 270  # updates of the fit: a minute or two
@@ -103,7 +103,8 @@ def demo_predictor(persons: Persons, folder: CocoFolder, steps: int, seed: int) 
     )
     model = PoseNet(recipe.width).to(memory_format=torch.channels_last)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    fit(model, recipe, MirroredTwins(persons, folder.images, recipe, seed), device=device, shuffle=False)
+    samples = MirroredTwins(persons, folder.images, recipe, seed)
+    fit(model, recipe, samples, hardware=Hardware(device, bf16=False), shuffle=False)
     return Predictor(model, recipe, device=device)
 
 
@@ -142,6 +143,10 @@ class MirroredTwins(Dataset):
 
     def __getitem__(self, key: int) -> dict:
         return self.samples[key % len(self)]
+
+    def describe(self, index: int) -> str:
+        """Who sample `index` is, for messages."""
+        return f"person {self.persons.ids[index]} in {self.persons.file_names[index]}"
 
 
 def _first_images(persons: Persons) -> np.ndarray:

@@ -1,0 +1,368 @@
+"""wbkit.train: schedules by hand, gradient accumulation, kill and resume bit for bit, two processes."""
+
+import csv
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.utils.data import Dataset
+
+from wbkit.cli import main
+from wbkit.data import SyntheticPeople
+from wbkit.errors import InputError
+from wbkit.hrnet import PoseNet
+from wbkit.keypoints import FLIP_INDICES
+from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
+from wbkit.runs import Run, identity
+from wbkit.train import Hardware, fit, learning_rate, with_batch
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SMALL = replace(
+    RECIPES["tiny"],
+    width=8,
+    input_size=(64, 64),
+    heatmap_size=(16, 16),
+    schedule=Schedule(batch_size=4, learning_rate=1e-3, epochs=2, warmup_steps=3, milestones=(1,)),
+)
+GENTLE = replace(SMALL, schedule=replace(SMALL.schedule, learning_rate=1e-5))
+CPU = Hardware("cpu", bf16=False)
+
+
+class Blobs(Dataset):
+    """Samples made from their keys: noise with a bright square where the keypoints are."""
+
+    seed = 5
+
+    def __init__(self, length: int = 10, stop_at: int | None = None):
+        self.length, self.stop_at, self.asked = length, stop_at, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, key: int) -> dict:
+        self.asked += 1
+        if self.asked == self.stop_at:
+            raise KeyboardInterrupt
+        rng = np.random.default_rng(key)
+        crop = rng.integers(0, 100, (64, 64, 3), dtype=np.uint8)
+        x, y = rng.integers(8, 56, 2)
+        crop[y - 4 : y + 4, x - 4 : x + 4] = 255
+        points = np.tile(np.float32([x, y]), (133, 1))
+        return {
+            "person": key % self.length,
+            "crop": crop,
+            "keypoints": points,
+            "visible": np.ones(133, np.float32),
+            "matrix": np.eye(2, 3),
+        }
+
+    def describe(self, index: int) -> str:
+        return f"blob {index}"
+
+
+def small_model(seed: int = 0) -> PoseNet:
+    torch.manual_seed(seed)
+    return PoseNet(SMALL.width)
+
+
+def told() -> dict:
+    return identity(SMALL, 10, 5, 4)
+
+
+def assert_same_weights(a: torch.nn.Module, b: torch.nn.Module) -> None:
+    other = b.state_dict()
+    for name, value in a.state_dict().items():
+        assert torch.equal(value, other[name]), name
+
+
+# Schedules
+
+
+def test_learning_rate_by_hand():
+    schedule = Schedule(learning_rate=1.0, warmup_steps=5, warmup_factor=0.2, milestones=(2, 3))
+    rates = [learning_rate(step, 4, schedule) for step in range(14)]
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, *[1.0] * 4, *[0.1] * 4, *[0.01] * 2])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "gpus", "each"), [(W32_DARK_256x192, 8, 64), (W48_DARK_PLUS_384x288, 8, 32)]
+)
+def test_total_batches_of_the_published_recipes(recipe, gpus, each):
+    assert recipe.schedule.batch_size == gpus * each
+    assert with_batch(recipe.schedule, each).learning_rate == pytest.approx(5e-4 / 8)
+
+
+# One process
+
+
+def test_loss_falls():
+    schedule = replace(SMALL.schedule, epochs=12, milestones=(), warmup_steps=1, learning_rate=3e-3)
+    losses = fit(small_model(), replace(SMALL, schedule=schedule), Blobs(8), hardware=CPU, progress=False)
+    assert len(losses) == 24
+    assert np.mean(losses[-4:]) < 0.6 * np.mean(losses[:2])
+
+
+def test_micro_batches_add_up_to_the_batch():
+    """BatchNorm aside (frozen here), gradients of 2 + 2 samples are those of 4."""
+    runs = {}
+    for micro in (4, 2, 1):
+        hardware = replace(CPU, micro_batch=micro, freeze_bn=True)
+        runs[micro] = fit(calibrated(), GENTLE, Blobs(), hardware=hardware, progress=False)
+    for micro in (2, 1):
+        assert runs[micro][0] == pytest.approx(runs[4][0], rel=1e-6)
+        assert runs[micro] == pytest.approx(runs[4], rel=1e-4)  # Adam's first steps magnify rounding
+
+
+def test_micro_batch_must_divide():
+    with pytest.raises(InputError, match="divides 4"):
+        fit(small_model(), SMALL, Blobs(), hardware=replace(CPU, micro_batch=3), progress=False)
+
+
+def test_loss_that_is_not_finite_names_the_people_and_keeps_the_weights():
+    model = small_model()
+    with torch.no_grad():
+        model.head.final_layer.bias[0] = math.inf
+    before = {k: v.clone() for k, v in model.named_parameters()}
+    with pytest.raises(InputError, match=r"update 1 is inf.*blob 0, blob 1, blob 2, blob 3"):
+        fit(model, SMALL, Blobs(), hardware=CPU, shuffle=False, progress=False)
+    assert all(torch.equal(v, before[k]) for k, v in model.named_parameters())
+
+
+def test_memory_that_is_out_says_what_to_do():
+    class Hungry(PoseNet):
+        def forward(self, images):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(InputError, match="smaller --micro-batch"):
+        fit(Hungry(8), SMALL, Blobs(), hardware=CPU, progress=False)
+
+
+# Killed and resumed
+
+
+@pytest.mark.parametrize("stop_at", [1, 6, 11, 19])
+def test_resumed_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_at):
+    whole, cut = small_model(), small_model()
+    losses = fit(whole, SMALL, Blobs(), hardware=CPU, run=Run(tmp_path / "whole", told()), progress=False)
+    assert len(losses) == 6
+    broken, run = Blobs(stop_at=stop_at), Run(tmp_path / "cut", told())
+    with pytest.raises(KeyboardInterrupt):
+        fit(cut, SMALL, broken, hardware=CPU, run=run, save_every=1, progress=False)
+    there = (tmp_path / "cut" / "last.pt").exists()
+    assert there == (stop_at > 4)
+    resumed = small_model(seed=9 if there else 0)  # other weights: all must come from the state
+    run = Run(tmp_path / "cut", told(), resume=there)
+    rest = fit(resumed, SMALL, Blobs(), hardware=CPU, run=run, progress=False)
+    assert rest == losses[len(losses) - len(rest) :]
+    assert_same_weights(resumed, whole)
+
+
+def test_resume_refuses_another_run(tmp_path):
+    fit(small_model(), SMALL, Blobs(), hardware=CPU, run=Run(tmp_path, told()), progress=False)
+    with pytest.raises(InputError, match="--resume"):
+        Run(tmp_path, told())
+    with pytest.raises(InputError, match=r"recipe\.width 8, now 16"):
+        Run(tmp_path, identity(replace(SMALL, width=16), 10, 5, 4), resume=True)
+    with pytest.raises(InputError, match="no training run"):
+        Run(tmp_path / "other", told(), resume=True)
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(InputError, match="damaged"):
+        Run(tmp_path, told(), resume=True)
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        Run(tmp_path / "file" / "run", told())
+
+
+def test_metrics_and_best_weights(tmp_path):
+    scores = iter([0.2, 0.1])
+
+    def validate(model):
+        return {"body": 0.9, "wholebody": next(scores)}
+
+    schedule = replace(SMALL.schedule, epochs=2)
+    run = Run(tmp_path, told())
+    recipe = replace(SMALL, schedule=schedule)
+    fit(small_model(), recipe, Blobs(80), hardware=CPU, run=run, validate=validate, progress=False)
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [(r["step"], r["wholebody"]) for r in rows] == [
+        ("20", ""),
+        ("20", "0.2"),
+        ("40", ""),
+        ("40", "0.1"),
+    ]
+    assert float(rows[0]["loss"]) > 0
+    assert (tmp_path / "best.safetensors").exists()
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+# Two processes
+
+TWO = """
+import json, sys, torch
+sys.path.insert(0, {tests!r})
+from test_train import GENTLE, Blobs, calibrated
+from wbkit.train import fit, rank_and_world, Hardware
+torch.set_num_threads(1)
+torch.distributed.init_process_group("gloo")
+model = calibrated()
+losses = fit(model, GENTLE, Blobs(), hardware=Hardware("cpu", bf16=False, freeze_bn=True), progress=False)
+if rank_and_world()[0] == 0:
+    weights = model.state_dict()["head.final_layer.weight"]
+    json.dump([losses, weights.flatten().tolist()], open({out!r}, "w"))
+torch.distributed.destroy_process_group()
+"""
+
+
+def calibrated() -> PoseNet:
+    """A model whose BatchNorm has statistics that fit, to be frozen."""
+    model = small_model().train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the plain mean over batches
+    with torch.no_grad():
+        model(torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+    return model
+
+
+def test_two_processes_follow_the_curve_of_one(tmp_path):
+    out = tmp_path / "two.json"
+    (tmp_path / "two.py").write_text(TWO.format(tests=str(Path(__file__).parent), out=str(out)))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    done = subprocess.run(
+        [*launch, str(tmp_path / "two.py")], capture_output=True, text=True, timeout=200, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    losses, weights = json.loads(out.read_text())
+    model = calibrated()
+    alone = fit(model, GENTLE, Blobs(), hardware=replace(CPU, freeze_bn=True), progress=False)
+    assert len(losses) == len(alone) == 6
+    assert losses == pytest.approx(alone, rel=1e-5)
+    np.testing.assert_allclose(model.head.final_layer.weight.detach().flatten(), weights, atol=1e-5)
+
+
+# The command
+
+
+@pytest.fixture
+def train_coco(tiny_coco) -> Path:
+    """The tiny folder with its val pictures as training pictures too."""
+    shutil.copytree(tiny_coco / "val2017", tiny_coco / "train2017")
+    names = [tiny_coco / "annotations" / f"coco_wholebody_{s}_v1.0.json" for s in ("val", "train")]
+    shutil.copy(*names)
+    return tiny_coco
+
+
+def command(coco: Path, out: Path, *more: str) -> list[str]:
+    own = ["--data", coco, "--out", out, "--epochs", "2", "--batch-size", "4", "--workers", "0"]
+    return ["train", "--recipe", "tiny", *map(str, own), "--save-every", "1", "--device", "cpu", *more]
+
+
+def test_train_command(train_coco, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(command(train_coco, out)) == 0
+    text = capsys.readouterr().out
+    assert "HRNet-W16, 133 keypoints, input 128x96" in text
+    assert "wholebody" in text
+    assert (out / "final.safetensors").exists()
+    assert main(command(train_coco, out)) == 2
+    assert "--resume" in capsys.readouterr().err
+    evaluate = ["evaluate", "--data", train_coco, "--checkpoint", out / "final.safetensors", "--workers", "0"]
+    assert main([str(word) for word in evaluate]) == 0
+
+
+def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
+    assert main(command(train_coco, tmp_path / "body", "--keypoints", "17")) == 0
+    assert "17 keypoints" in capsys.readouterr().out
+    more = ["--init", str(tmp_path / "body" / "final.safetensors"), "--head", "carry_body"]
+    assert main(command(train_coco, tmp_path / "whole", *more)) == 0
+    assert "weights loaded" in capsys.readouterr().out
+
+
+def test_killed_command_goes_on_to_the_same_file(train_coco, tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    run = [sys.executable, "-m", "wbkit.cli"]
+    process = subprocess.Popen([*run, *command(train_coco, cut, "--epochs", "4")], env=environment)
+    while not (cut / "last.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (cut / "final.safetensors").exists()
+    for out, more in ((cut, ["--resume"]), (whole, [])):
+        done = subprocess.run([*run, *command(train_coco, out, "--epochs", "4", *more)], env=environment)
+        assert done.returncode == 0
+    files = [load_file(out / "final.safetensors") for out in (cut, whole)]
+    assert all(torch.equal(value, files[1][name]) for name, value in files[0].items())
+    assert (cut / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+def test_nothing_to_train_on(capsys):
+    assert main(["train", "--recipe", "tiny"]) == 2
+    assert "--synthetic" in capsys.readouterr().err
+
+
+# People rendered on the fly
+
+
+def test_synthetic_people_depend_on_seed_and_key_only():
+    recipe = RECIPES["tiny"]
+    a, b = (SyntheticPeople(recipe, 8, seed=4, size_wh=(96, 128)) for _ in range(2))
+    samples = [a[k] for k in range(6)]
+    for k in (5, 1):  # another order, another picture rendered before
+        for name, value in b[k].items():
+            np.testing.assert_array_equal(value, samples[k][name])
+    assert samples[0]["crop"].shape == (128, 96, 3)
+    assert samples[0]["keypoints"].shape == (133, 2)
+    assert not np.array_equal(samples[0]["crop"], samples[1]["crop"])
+    assert a[8]["person"] == 8  # the next epoch's are new ones
+
+
+def test_synthetic_people_keep_their_labels_on_their_pixels():
+    """Without augmentation a sample is the crop of the rendered picture: labels project back onto it."""
+    from wbkit.synth.write import make_picture
+
+    still = replace(
+        RECIPES["tiny"].augmentation,
+        flip_probability=0.0,
+        half_body_probability=0.0,
+        shift_probability=0.0,
+        scale=(1.0, 1.0),
+        rotation_probability=0.0,
+        photometric=0.0,
+        erase_probability=0.0,
+    )
+    people = SyntheticPeople(RECIPES["tiny"], 4, still, seed=4, size_wh=(96, 128))
+    sample = people[0]
+    truth = make_picture(4, 0, (96, 128)).annotations[0]
+    fields = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
+    labels = np.concatenate([np.reshape(truth[f], (-1, 3)) for f in fields])
+    to_crop = sample["matrix"]
+    np.testing.assert_allclose(
+        sample["keypoints"], labels[:, :2] @ to_crop[:, :2].T + to_crop[:, 2], atol=1e-3
+    )
+    np.testing.assert_array_equal(sample["visible"], labels[:, 2] > 0)
+    mirrored = SyntheticPeople(
+        RECIPES["tiny"], 4, replace(still, flip_probability=1.0), seed=4, size_wh=(96, 128)
+    )[0]
+    np.testing.assert_array_equal(mirrored["visible"], sample["visible"][FLIP_INDICES])

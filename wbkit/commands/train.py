@@ -1,0 +1,163 @@
+"""`wbkit train`: a recipe on a COCO-WholeBody folder or on people rendered on the fly."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.distributed
+from torch import nn
+from torch.utils.data import Dataset
+
+from wbkit.annotations import load_annotations
+from wbkit.checkpoints import load_pose_weights, save_pose_weights
+from wbkit.data import SyntheticPeople, WholeBodyDataset, find_coco_folder, persons_from_annotations
+from wbkit.errors import InputError
+from wbkit.evaluate import per_part_table
+from wbkit.hrnet import PoseNet
+from wbkit.nms import rescore_and_nms
+from wbkit.predict import Predictor, find_recipe, predict_persons
+from wbkit.recipes import Recipe
+from wbkit.runs import Run, identity
+from wbkit.train import Hardware, fit, with_batch
+
+
+def train(options: argparse.Namespace) -> None:
+    """Everything from options to final.safetensors; under torchrun in every process."""
+    recipe = chosen_recipe(options)
+    with process_group(options.device):
+        first = int(os.environ.get("RANK", "0")) == 0
+        hardware = Hardware(
+            device=options.device,
+            workers=options.workers,
+            micro_batch=options.micro_batch,
+            bf16={"auto": None, "fp32": False, "bf16": True}[options.precision],
+            compile=options.compile,
+            sync_bn=options.sync_bn,
+            freeze_bn=options.freeze_bn,
+        )
+        dataset = training_samples(options, recipe)
+        out = options.out or Path("outputs/train") / recipe.name
+        told = identity(recipe, len(dataset), options.seed, recipe.schedule.batch_size)
+        run = Run(out, told, options.resume) if first else _state_only(out, told, options.resume)
+        model = initial_model(options, recipe, talk=first)
+        if first:
+            show_plan(recipe, dataset, hardware.resolved(), out)
+        fit(
+            model,
+            recipe,
+            dataset,
+            hardware=hardware,
+            run=run,
+            validate=validation(options, recipe, hardware.resolved()),
+            validate_every=options.validate_every,
+            save_every=options.save_every,
+            shuffle=not isinstance(dataset, SyntheticPeople),
+        )
+        if first:
+            save_pose_weights(model, out / "final.safetensors", {"recipe": recipe.name})
+            print(f"Written to {out}: final.safetensors, best.safetensors, metrics.csv, tensorboard/")
+
+
+class process_group:
+    """Under torchrun: join the other processes, leave them at the end. Otherwise nothing."""
+
+    def __init__(self, device: str | None):
+        self.active = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        self.gpu = torch.cuda.is_available() and not str(device or "").startswith("cpu")
+
+    def __enter__(self) -> None:
+        if self.active:
+            torch.distributed.init_process_group("nccl" if self.gpu else "gloo")
+
+    def __exit__(self, *error) -> None:
+        if self.active:
+            torch.distributed.destroy_process_group()
+
+
+def chosen_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe with what the options change of it."""
+    recipe = find_recipe(options.recipe)
+    schedule = recipe.schedule
+    if options.epochs:  # milestones move along
+        moved = tuple(max(1, round(m * options.epochs / schedule.epochs)) for m in schedule.milestones)
+        schedule = replace(schedule, epochs=options.epochs, milestones=moved)
+    if options.batch_size:
+        schedule = with_batch(schedule, options.batch_size)
+    if options.learning_rate:
+        schedule = replace(schedule, learning_rate=options.learning_rate)
+    return replace(recipe, schedule=schedule, num_keypoints=options.keypoints)
+
+
+def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
+    """The folder's training persons, or rendered ones."""
+    if options.synthetic:
+        return SyntheticPeople(recipe, options.synthetic, seed=options.seed)
+    if options.data is None:
+        raise InputError(
+            "there is nothing to train on",
+            "Give --data DIR (a COCO-WholeBody folder) or --synthetic N (people rendered on the fly)",
+        )
+    folder = find_coco_folder(options.data, "train")
+    persons = persons_from_annotations(load_annotations(folder.annotations))
+    return WholeBodyDataset(persons, folder.images, recipe, recipe.augmentation, options.seed)
+
+
+def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> PoseNet:
+    """Fresh weights from the seed, or those of --init."""
+    torch.manual_seed(options.seed)
+    model = PoseNet(recipe.width, recipe.num_keypoints)
+    if options.init and not options.resume:
+        report = load_pose_weights(model, options.init, head=options.head)
+        if talk:
+            print(report)
+    return model
+
+
+def validation(
+    options: argparse.Namespace, recipe: Recipe, hardware: Hardware
+) -> Callable[[nn.Module], dict[str, float]] | None:
+    """A function model -> AP by part on the folder's val pictures with ground-truth boxes."""
+    data = options.val_data or options.data
+    if data is None:
+        return None
+    folder = find_coco_folder(data, "val")
+    annotations = load_annotations(folder.annotations)
+    persons = persons_from_annotations(annotations)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        dtype = torch.bfloat16 if hardware.bf16 else torch.float32
+        predictor = Predictor(model, recipe, device=hardware.device, dtype=dtype)
+        raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
+        if failures:
+            raise InputError(f"{len(failures)} validation pictures cannot be read: {failures[0]}")
+        results = rescore_and_nms(raw, input_size=recipe.input_size)
+        table = per_part_table(annotations, results)
+        if recipe.num_keypoints < 133:
+            table = table.loc[["body"]]
+        print("\n" + table[["AP", "AR"]].T.to_string(float_format="{:.3f}".format))
+        return table.AP.to_dict()
+
+    return validate
+
+
+def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -> None:
+    """What is about to happen, in three lines."""
+    s = recipe.schedule
+    precision = "bfloat16" if hardware.bf16 else "float32"
+    print(
+        f"{recipe.name}: HRNet-W{recipe.width}, {recipe.num_keypoints} keypoints, input "
+        f"{recipe.input_size[1]}x{recipe.input_size[0]}, on {hardware.device} in {precision}\n"
+        f"{len(dataset)} samples an epoch, {s.epochs} epochs, batch {s.batch_size}, learning rate "
+        f"{s.learning_rate:g}, a tenth of it after epochs {s.milestones}\n"
+        f"State, weights and numbers: {out}; the same command with --resume goes on after an interruption"
+    )
+
+
+def _state_only(out: Path, told: dict, resume: bool) -> Run | None:
+    """The state for processes other than the first, which write nothing."""
+    return Run(out, told, resume) if resume else None

@@ -1,0 +1,129 @@
+"""The folder of a training run: the last state to go on from, the best weights, numbers on the way.
+
+last.pt            everything that the next update depends on (atomic; a kill leaves the one before)
+best.safetensors   weights of the best validation so far, whole AP (or body AP for 17 keypoints)
+final.safetensors  weights after the last update
+metrics.csv        one row an update that was logged, one a validation; TensorBoard's files beside it
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wbkit.errors import InputError
+from wbkit.files import atomic_write
+from wbkit.recipes import Recipe
+from wbkit.weight_files import read_content
+
+COLUMNS = ("step", "epoch", "loss", "learning_rate", "images_per_second")
+AP_COLUMNS = ("body", "foot", "face", "lefthand", "righthand", "hand", "wholebody")
+
+
+def identity(recipe: Recipe, samples: int, seed: int, batch: int) -> dict[str, Any]:
+    """What two runs must share for one to go on with the other's state, as plain JSON values."""
+    told = {"recipe": asdict(recipe), "samples": samples, "seed": seed, "batch": batch}
+    return json.loads(json.dumps(told))
+
+
+class Run:
+    """One training run in `folder`.
+
+    Args:
+        folder: made if missing.
+        identity: see `identity`.
+        resume: go on from `last.pt`; without it a folder that holds one is refused, not overwritten.
+
+    Attributes:
+        state: the content of `last.pt`, or None where the run is new.
+
+    Raises:
+        InputError: there is a run and `resume` is False, none and it is True, another one's, or the folder
+            cannot be written to.
+    """
+
+    def __init__(self, folder: str | Path, identity: dict[str, Any], resume: bool = False):
+        self.folder, self.identity = Path(folder), identity
+        self.last, self.metrics = self.folder / "last.pt", self.folder / "metrics.csv"
+        self.state: dict | None = None
+        if self.last.exists() and not resume:
+            raise InputError(
+                "holds a training run", "Give --resume to go on with it, or another --out", file=self.folder
+            )
+        if resume and not self.last.exists():
+            raise InputError(
+                "holds no training run to go on with", "Leave out --resume, or check --out", file=self.folder
+            )
+        if resume:
+            self.state = self._read()
+        self._rows = self._read_rows(self.state["step"] if self.state else 0)
+        self._write_rows()  # fails at once where nothing can be written
+        self._board = None
+
+    def _read(self) -> dict:
+        state, _ = read_content(self.last)
+        if not isinstance(state, dict) or "identity" not in state:
+            raise InputError("is no state of wbkit's training", "Give another --out", file=self.last)
+        changed = differences(state["identity"], self.identity)
+        if changed:
+            raise InputError(
+                f"was made with other settings ({'; '.join(changed[:4])})",
+                "Give the same ones to go on, or another --out",
+                file=self.last,
+            )
+        return state
+
+    def save(self, state: dict) -> None:
+        """Write `last.pt`, and the metrics that belong to it."""
+        with atomic_write(self.last) as temporary:
+            torch.save({**state, "identity": self.identity}, temporary)
+        self._write_rows()
+
+    def log(self, step: int, **values: float) -> None:
+        """Numbers of an update: to metrics.csv (written with the next save) and TensorBoard."""
+        self._rows.append({"step": step, **{k: f"{v:.6g}" for k, v in values.items()}})
+        for name, value in values.items():
+            self._tensorboard().add_scalar(f"AP/{name}" if name in AP_COLUMNS else name, value, step)
+
+    def _tensorboard(self):
+        if self._board is None:
+            from torch.utils.tensorboard import SummaryWriter  # takes a second to import
+
+            start = self.state["step"] + 1 if self.state else None  # later points of a killed run go
+            self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=start)
+        return self._board
+
+    def _read_rows(self, step: int) -> list[dict]:
+        """The rows of metrics.csv up to `step`: those after it were of updates that are lost."""
+        if not step or not self.metrics.exists():
+            return []
+        with self.metrics.open(newline="") as file:
+            return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+
+    def _write_rows(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, (*COLUMNS, *AP_COLUMNS), restval="")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        with atomic_write(self.metrics) as temporary:
+            temporary.write_text(text.getvalue())
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        self._write_rows()
+        if self._board is not None:
+            self._board.close()
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Where two nested dictionaries differ, in words: ["recipe.width 16, now 32"]."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [k for k in new if k in old] + [k for k in (*old, *new) if (k in old) != (k in new)]
+        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
+    return [] if old == new else [f"{name} {old}, now {new}"]
