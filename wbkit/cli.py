@@ -176,6 +176,12 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
+    _what_to_train(parser)
+    _how_to_train(parser)
+    parser.set_defaults(run=run_train)
+
+
+def _what_to_train(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what")
     what.add_argument(
         "--recipe",
@@ -202,6 +208,9 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--batch-size", type=int, metavar="N", help="over all processes")
     what.add_argument("--learning-rate", type=float, metavar="LR", help="default: the recipe's, scaled")
     what.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+
+
+def _how_to_train(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/train/RECIPE")
     how.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -218,7 +227,6 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--freeze-bn", action="store_true", help="BatchNorm keeps its statistics")
     how.add_argument("--validate-every", type=int, default=1, metavar="N", help="epochs (default: 1)")
     how.add_argument("--save-every", type=int, default=200, metavar="N", help="updates between states (200)")
-    parser.set_defaults(run=run_train)
 
 
 def _synth_options(parser: argparse.ArgumentParser) -> None:
