@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
     "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
-    "annotations matching reference nms evaluate synth augment data detect predict runs train plots commands cli"
+    "annotations matching reference nms evaluate synth augment data detect predict runs train plots "
+    "commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
 PACKAGES = ("commands", "synth")
@@ -28,7 +29,7 @@ OUTSIDE = {  # what these modules may import from outside the standard library
 EVERYWHERE = {"__init__"}  # holds the version only
 CORE_LINES = 6100  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-LONGER = {"synth.backgrounds": 520}  # to be split
+LONG_FUNCTIONS = {"_arm_target", "arm_target", "_things_in_front", "things_in_front"}  # to be split
 NOT_CORE = ("synth", "failures", "plots", "widgets")
 
 FILES = {
@@ -136,17 +137,16 @@ def test_evaluation_never_imports_torch_when_run():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_modules_are_short(name):
-    assert len(FILES[name].read_text().splitlines()) <= LONGER.get(name, MODULE_LINES)
+    assert len(FILES[name].read_text().splitlines()) <= MODULE_LINES
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in MODULES if not n.startswith("synth.")]
-)  # it is still to be split
+@pytest.mark.parametrize("name", MODULES)
 def test_functions_are_short(name):
     long = {
         f"{name}.{node.name}": body_lines(node)
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.FunctionDef) and body_lines(node) > FUNCTION_LINES
+        if node.name not in LONG_FUNCTIONS
     }
     assert long == {}
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from wbkit.synth import raster
+from wbkit.synth import raster, shading
+from wbkit.synth.shading import EMISSIVE, EYE, HAIR, SKIN, TEXTURED
 
 MATERIAL_FIELDS = 20
-TEXTURED, SKIN, EYE, HAIR, EMISSIVE = range(5)  # material kinds
 
 
 @dataclass(eq=False)
@@ -143,14 +143,14 @@ def _shade(mesh, camera, surfaces, light, shadow, scale: int):
     w = np.where(seen, 1 / depth, 1).astype(np.float32)
     face, nearest = raster.rasterize(screen, w, mesh.faces, mesh.clip, height, width)
     out = np.zeros((height, width, 3), np.float32)
-    raster.shade(
-        face, scale, camera.position.astype(np.float32), np.float32(camera.focal),
-        mesh.vertices, mesh.normals, mesh.coords, mesh.paint, mesh.faces, screen, w, mesh.material,
-        mesh.frame,
-        surfaces.materials, surfaces.frames, surfaces.textures, surfaces.brows,
-        light.lights.astype(np.float32), light.ambient.astype(np.float32), *shadow,
-        light.fog.astype(np.float32), out,
-    )  # fmt: skip
+    scratch = np.empty((8, 3), np.float32)
+    triangles = shading.Triangles(
+        mesh.vertices, mesh.normals, mesh.coords, mesh.paint, mesh.faces, mesh.material, mesh.frame, screen, w
+    )
+    looks = shading.Looks(surfaces.materials, surfaces.frames, surfaces.textures, surfaces.brows)
+    lamps = shading.Lamps(*(a.astype(np.float32) for a in (light.lights, light.ambient, light.fog)), *shadow)
+    position = camera.position.astype(np.float32)
+    shading.shade(triangles, looks, lamps, position, np.float32(camera.focal), scale, face, scratch, out)
     return face, nearest, out
 
 
@@ -182,3 +182,7 @@ def render(
     depth = np.empty((height, width), np.float32)
     raster.nearest_depth(nearest, far_w, depth)
     return picture, Buffers(face, nearest, person), depth
+
+
+__all__ = ["EMISSIVE", "EYE", "HAIR", "MATERIAL_FIELDS", "SKIN", "TEXTURED", "Buffers", "Camera", "Light",
+           "Mesh", "Surfaces", "join", "render"]  # fmt: skip
