@@ -189,3 +189,16 @@ def test_the_embedded_set_is_whole():
         loaded = load_annotations(out / "annotations" / f"coco_wholebody_{split}_v1.0.json", cache=False)
         assert len(loaded.image_ids) == low
         assert all((out / f"{split}2017" / name).stat().st_size > 2000 for name in loaded.file_names)
+
+
+def test_a_failure_in_a_worker_names_the_picture(tmp_path):
+    options = {"format": write.FORMAT, "seed": 0, "size": list(SIZE)}
+    write.write_json(tmp_path / "set" / ".parts" / "options.json", options)
+    (tmp_path / "set" / "train2017").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="train2017"):
+        write.generate(tmp_path / "set", 4, workers=2, size_wh=SIZE, progress=False)
+
+
+def test_progress_shows_in_a_log_without_a_terminal(tmp_path, capfd):
+    write.generate(tmp_path / "set", 1, workers=1, size_wh=SIZE)
+    assert "1/1" in capfd.readouterr().err

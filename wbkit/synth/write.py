@@ -88,12 +88,14 @@ def generate(
     workers: int | None = None,
     size_wh: tuple[int, int] = (384, 512),
     val_pictures: int = 0,
+    progress: bool = True,
 ) -> Path:
     """Write `pictures` training and `val_pictures` validation pictures with their annotations to `out`.
 
     Args:
         workers: processes; None: one a CPU core.
         size_wh: of every picture, px.
+        progress: show a bar with pictures a second.
 
     Returns:
         The annotation file of the training pictures.
@@ -110,7 +112,9 @@ def generate(
     splits = {"train": pictures, "val": val_pictures}
     jobs = [_Job(out, split, i, seed, tuple(size_wh)) for split, n in splits.items() for i in range(n)]
     todo = [job for job in jobs if not job.is_done()]
-    with tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="picture", disable=None) as bar:
+    with tqdm(
+        total=len(jobs), initial=len(jobs) - len(todo), desc="synth", unit="picture", disable=not progress
+    ) as bar:
         for _ in _run(todo, min(workers, max(1, len(todo)))):
             bar.update()
     for split, n in splits.items():
@@ -162,13 +166,12 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[None]:
     """Make every job's picture; the first failure ends the run."""
     if workers <= 1:
         for job in jobs:
-            _raise(_make(job))
+            _make(job)
             yield
         return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,))
     try:
-        for failure in pool.map(_make, jobs, chunksize=4):
-            _raise(failure)
+        for _ in pool.map(_make, jobs, chunksize=4):
             yield
     except BrokenProcessPool as error:
         raise InputError(
@@ -180,15 +183,12 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[None]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _raise(failure: tuple[str, str, str | None] | None) -> None:
-    if failure:
-        problem, remedy, file = failure
-        raise InputError(problem, remedy, file=file)
+def _make(job: _Job) -> None:
+    """Write one picture, then its records.
 
-
-def _make(job: _Job) -> tuple[str, str, str | None] | None:
-    """Write one picture, then its records; gives what an InputError would say, which processes can hand
-    over."""
+    Raises:
+        InputError: the folder cannot be written to; for any other failure too, with the picture's number.
+    """
     index = job.number + (VAL_OFFSET if job.split == "val" else 0)
     try:
         sample = make_picture(job.seed, index, job.size_wh)
@@ -197,11 +197,11 @@ def _make(job: _Job) -> tuple[str, str, str | None] | None:
         with atomic_write(job.image) as temporary:
             temporary.write_bytes(coded.tobytes())
         write_json(job.part, sample.annotations)
-    except InputError as error:
-        return error.problem, error.remedy, error.file
+    except InputError:
+        raise
     except Exception as error:
-        return f"picture {index} of seed {job.seed} failed: {error!r}", "Please report it", str(job.image)
-    return None
+        problem = f"picture {index} of seed {job.seed} failed: {error!r}"
+        raise InputError(problem, "Please report it", file=job.image) from error
 
 
 def _assemble(out: Path, split: str, jobs: list[_Job], options: dict) -> None:
@@ -267,18 +267,3 @@ def run(arguments: argparse.Namespace) -> None:
     a = arguments
     path = generate(a.out, a.pictures, a.seed, a.workers, a.size, a.val)
     print(f"{a.pictures + a.val} pictures in {a.out}; annotations: {path}")
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m wbkit.synth.write", description=(__doc__ or "").splitlines()[0]
-    )
-    add_arguments(parser)
-    try:
-        run(parser.parse_args())
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-
-
-if __name__ == "__main__":
-    _main()
