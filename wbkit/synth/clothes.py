@@ -66,7 +66,7 @@ def _top(d: Dresser, outfit: Outfit) -> None:
     cuff = np.clip(f.arm, 0, 2) * np.isin(f.region, (*_FOREARMS, *_UPPER_ARMS))
     offset = outfit.top_offset * (0.7 + 0.6 * low * (not outfit.tucked) + 0.25 * cuff)
     crease = 0.22 * outfit.top_offset
-    d.layer(cover, offset, d.add(cloth(d.rng)), rounds=outfit.top_smooth, passes=3, crease=crease)
+    d.layer(cover, offset, d.add(cloth(d.rng)), rounds=outfit.top_smooth, passes=3, soften=4, crease=crease)
 
 
 def _top_cover(f: Fields, z: np.ndarray, collar: float, hem: float, sleeve: float) -> np.ndarray:
@@ -94,13 +94,15 @@ def _bottom(d: Dresser, outfit: Outfit) -> None:
     f, z = d.fields, d.body.template[:, 2]
     number = d.add(cloth(d.rng, plain=0.75, dark=True))
     legs, trunk = np.isin(f.region, _LEGS), f.region == region("torso")
-    length = min(outfit.leg, 0.45) if outfit.skirt is not None else outfit.leg
+    length = outfit.leg
+    if outfit.skirt is not None:  # what is worn under it ends above its hem
+        length = min(length, max((0.9 * outfit.skirt - 0.1) / 0.45 - 0.3, 0.2))
     cover = np.where(legs, np.minimum((length - f.leg) * 0.42, 0.1 - z), np.where(trunk, 0.09 - z, -1))
     wide = outfit.leg_offset * np.clip(0.25 + f.leg, 0.3, 1.1)
     rounds = 5 if outfit.leg_offset < 0.015 else 10
-    d.layer(cover, wide, number, rounds=rounds, passes=3, crease=0.25 * outfit.leg_offset)
+    d.layer(cover, wide, number, rounds=rounds, passes=3, soften=4, crease=0.25 * outfit.leg_offset)
     if outfit.skirt is not None:
-        _skirt(d, outfit.skirt, number, -1, 0.02)
+        _skirt(d, outfit.skirt, number, -1, 0.03)
 
 
 def _skirt(d: Dresser, length: float, number: int, opening: float, gap: float) -> None:
@@ -170,8 +172,9 @@ def _footwear(d: Dresser, outfit: Outfit) -> None:
     if outfit.shoes == "sandal":
         for side in "LR":
             last = shoes.make_last(d.body, d.posed, side, 0.004)
-            d.layers.append(shoes.sole_only(last, 0.018, sole, d.person, side))
-            d.layers += shoes.straps(d.body, d.posed, last, upper, d.person, side)
+            d.add_mesh(shoes.sole_only(last, 0.018, sole, d.person, side))
+            for strap in shoes.straps(d.body, d.posed, last, upper, d.person, side):
+                d.add_mesh(strap)
         return
     numbers = {"upper": upper, "sole": sole, "cap": upper, "laces": upper}
     if outfit.shoes == "sneaker":
@@ -181,7 +184,7 @@ def _footwear(d: Dresser, outfit: Outfit) -> None:
     thick = rng.uniform(0.016, 0.03) if outfit.shoes != "low" else rng.uniform(0.008, 0.018)
     for side in "LR":
         last = shoes.make_last(d.body, d.posed, side)
-        d.layers.append(shoes.shoe(last, rim, thick, numbers, d.person, side))
+        d.add_mesh(shoes.shoe(last, rim, thick, numbers, d.person, side))
     toes = np.isin(f.region, _FEET) & (d.body.template[:, 1] < -0.12)
     d.hidden |= toes
     if outfit.shoes == "boot":

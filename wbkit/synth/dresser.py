@@ -21,8 +21,9 @@ class Dresser:
 
     Attributes:
         normals: (V, 3) of the skin. table: the scene's materials. layers: the meshes so far.
+        sources: of each, the body's vertices it is made of; None: it has a shape of its own.
         hidden: (V,) bool: under cloth, so its skin need not be drawn.
-        height: (V,) m: where the outermost layer so far lies above the skin.
+        surface: (V, 3): the outermost layer so far. covered: (V,) bool: where there is one.
         folds: (V,) about -1 to 1: random folds of 4-15 cm.
     """
 
@@ -34,8 +35,10 @@ class Dresser:
     rng: np.random.Generator
     table: list[np.ndarray]
     layers: list[Mesh]
+    sources: list[np.ndarray | None]
     hidden: np.ndarray
-    height: np.ndarray
+    surface: np.ndarray
+    covered: np.ndarray
     folds: np.ndarray
 
     @classmethod
@@ -51,8 +54,10 @@ class Dresser:
             rng,
             table,
             [],
+            [],
             np.zeros(count, bool),
-            np.zeros(count, np.float32),
+            posed.vertices.astype(np.float32),
+            np.zeros(count, bool),
             random_folds(body.template, rng),
         )
 
@@ -69,6 +74,7 @@ class Dresser:
         *,
         rounds: int = 0,
         passes: int = 1,
+        soften: int = 0,
         crease: float = 0.0,
         folds: np.ndarray | None = None,
         hide: bool = True,
@@ -80,14 +86,21 @@ class Dresser:
         Args:
             offset: least distance from the skin in m, scalar or (V,).
             rounds, passes: of smoothing between two liftings off the skin; many let it bridge hollows.
+            soften: rounds of smoothing of the body itself, which cloth does not follow into every detail.
             crease: height of its folds in m. folds: (V,) where they lie; None: this person's.
             over: region of its faces; None: the skin's.
             margin: how far inside the rim the skin is hidden, m.
         """
         cover = np.clip(np.where(self.fields.is_skin, cover, -1), -CLIP, CLIP).astype(np.float32)
-        v, n, worn = self.posed.vertices, self.normals, self.height
+        v, n = self.posed.vertices, self.normals
+        deep = np.clip(cover / 0.03, 0, 1).astype(np.float32)  # 0 at the rim
+        if soften:
+            v = smooth(v, self.fields.starts, self.fields.neighbours, 0.9 * deep, soften)
+            v = smooth(v, self.fields.starts, self.fields.neighbours, deep * self.fields.bust, 40)
+        worn = np.where(self.covered, np.einsum("vi,vi->v", self.surface - v, n), 0).astype(np.float32)
+        base = np.where(self.covered[:, None], self.surface, v)
         least = np.broadcast_to(np.asarray(offset, np.float32), len(v))
-        least = np.maximum(least, np.where(worn > 0, worn + GAP, 0))
+        least = np.where(self.covered, np.maximum(least, worn + GAP), least)
         inside = np.clip(cover / 0.02 + 1.0, 0, 1).astype(np.float32) * np.float32(0.9)
         folds = self.folds if folds is None else folds.astype(np.float32)
         shape = v
@@ -98,12 +111,29 @@ class Dresser:
             shape = drape(shape, v, n, least, last, folds + np.float32(0.8))
         lift = np.einsum("vi,vi->v", shape - v, n)
         # smoothing also moves vertices along the skin, which would make the rim ragged: undo it there
-        upright = v + lift[:, None] * n
-        shape = upright + np.clip(cover / 0.03, 0, 1).astype(np.float32)[:, None] * (shape - upright)
+        upright = base + (lift - worn)[:, None] * n
+        shape = upright + deep[:, None] * (shape - upright)
+        if hide:
+            self._drop_covered(cover)
         self.append(shape, self.fields.skin_faces, cover, number, over)
-        self.height = np.where(cover > -0.01, np.maximum(worn, lift), worn).astype(np.float32)
+        new = cover > -0.01
+        self.surface[new] = shape[new]
+        self.covered |= new
         if hide:
             self.hidden |= cover > margin
+
+    def _drop_covered(self, cover: np.ndarray) -> None:
+        """Take away what lies well inside a new layer, so that it cannot show through."""
+        for mesh, of_body in zip(self.layers, self.sources, strict=False):
+            if of_body is not None:
+                seen = (cover[of_body] < 0.02)[mesh.faces].any(1)
+                for name in ("faces", "material", "frame", "person", "region"):
+                    setattr(mesh, name, getattr(mesh, name)[seen])
+
+    def add_mesh(self, mesh: Mesh) -> None:
+        """Something with a shape of its own."""
+        self.layers.append(mesh)
+        self.sources.append(None)
 
     def append(self, shape, faces, clip, number: int, over: int | None, coords=None) -> None:
         """The part of the faces where `clip` > 0 as a mesh; faces take their region from their first
@@ -114,6 +144,7 @@ class Dresser:
         regions = self.fields.region[faces[chosen, 0]]
         part = regions if over is None else np.full(len(chosen), over, np.int16)
         vertices = np.ascontiguousarray(shape[used], np.float32)
+        self.sources.append(used)
         self.layers.append(
             Mesh(
                 vertices=vertices,

@@ -9,7 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from wbkit.keypoints import FACE_REGIONS
+from wbkit.keypoints import FACE_REGIONS, PARTS
 from wbkit.synth import body as body_module
 from wbkit.synth.body import Body, load_body
 
@@ -36,6 +36,9 @@ _BONES_OF = {
 }
 
 
+EAR = -0.012  # m: what `hairline` is on the ears, whatever the hair
+
+
 def region(name: str) -> int:
     """The number of a named region of the body."""
     return REGIONS.index(name)
@@ -43,14 +46,18 @@ def region(name: str) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Fields:
-    """Per vertex of the template (V): `region` int16; `arm` 0 shoulder - 1 elbow - 2 wrist; `leg` 0 hip -
-    1 knee -
-    2 ankle; `collar` m below the neck line, `hairline` m inside the hair, `beard` m inside a beard, `mask`
-    m inside
-    a face mask, `hat` m above a hat's rim; `paint` (V, 2). `frames` (K, 14): pattern frames, one a region.
-    `starts`, `neighbours`: who is joined to whom by skin; `skin_faces` (F, 3). `eye_coords` (V, 3): for
-    eyes, in iris radii.
-    `brows` (2, 5, 4): x, y, z, half width along each eyebrow."""
+    """Per vertex of the template body (V) and for all of it.
+
+    Attributes:
+        region: (V,) int16 number of REGIONS. is_skin: (V,) bool.
+        arm: 0 shoulder - 1 elbow - 2 wrist. leg: 0 hip - 1 knee - 2 ankle.
+        collar: m below the neck line. hairline: m inside the hair. beard: m inside a beard.
+        hat: m above a hat's rim. bust: 0-1, where cloth evens out the chest.
+        paint: (V, 2): share of the lips' colour (2 inside the mouth), share of beard shadow.
+        eye_coords: (V, 3) for eyes, in iris radii. brows: (2, 5, 4) x, y, z, half width along each eyebrow.
+        frames: (K, 14) pattern frames, one a region.
+        starts, neighbours: who is joined to whom by skin. skin_faces: (F, 3).
+    """
 
     region: np.ndarray
     is_skin: np.ndarray
@@ -59,8 +66,8 @@ class Fields:
     collar: np.ndarray
     hairline: np.ndarray
     beard: np.ndarray
-    mask: np.ndarray
     hat: np.ndarray
+    bust: np.ndarray
     paint: np.ndarray
     eye_coords: np.ndarray
     brows: np.ndarray
@@ -82,7 +89,7 @@ def load_fields() -> Fields:
     starts, neighbours = _adjacency(body)
     paint = np.zeros((len(v), 2), np.float32)
     beard = np.where(head, _beard(body, v), -1)
-    paint[:, 0] = _lips(body, v) * head
+    paint[:, 0] = np.maximum(_lips(body, v) * head, _flush(body, v, regions))
     paint[:, 1] = np.clip(beard / 0.012 + 0.3, 0, 1) * (beard > -0.004)
     return Fields(
         region=regions,
@@ -98,12 +105,8 @@ def load_fields() -> Fields:
         ),
         hairline=np.where(head, _hairline(v), -1),
         beard=beard,
-        mask=np.where(
-            head,
-            np.minimum.reduce([0.703 - v[:, 2] - 0.35 * np.abs(v[:, 0]), -0.05 - v[:, 1], v[:, 2] - 0.6]),
-            -1,
-        ),
         hat=np.where(head, v[:, 2] - (0.772 + 0.25 * (v[:, 1] + 0.14) * -1 * (v[:, 1] > -0.14)), -1),
+        bust=_bust(v, regions),
         paint=paint,
         eye_coords=_eye_coords(body, v),
         brows=_brows(body),
@@ -155,7 +158,14 @@ def _hairline(v: np.ndarray) -> np.ndarray:
         & (v[:, 2] > 0.655)
         & (v[:, 2] < 0.74)
     )
-    return np.where(ear, -0.004, v[:, 2] - line)
+    canal = (
+        (np.abs(v[:, 0]) > 0.066)
+        & (v[:, 1] > -0.055)
+        & (v[:, 1] < -0.005)
+        & (v[:, 2] > 0.655)
+        & (v[:, 2] < 0.715)
+    )
+    return np.where(ear | canal, EAR, v[:, 2] - line)
 
 
 def _beard(body: Body, v: np.ndarray) -> np.ndarray:
@@ -183,6 +193,27 @@ def _lips(body: Body, v: np.ndarray) -> np.ndarray:
     )
     out[inner] = 2
     return out
+
+
+def _bust(v: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """1 at the tips of the breasts, falling to 0 within some centimetres."""
+    far = np.hypot(np.abs(v[:, 0]) - 0.106, v[:, 2] - 0.355)
+    front = (regions == region("torso")) & (v[:, 1] < -0.05)
+    return (0.95 * np.exp(-((far / 0.03) ** 2)) * front).astype(np.float32)
+
+
+def _flush(body: Body, v: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Share of the lips' colour in skin that is redder: cheeks, nose, ears, knuckles, elbows and knees."""
+    points, out = body.template_keypoints, np.zeros(len(v))
+    face = points[PARTS["face"]]
+    cheeks = [(face[a] + face[b]) / 2 for a, b in ((2, 31), (14, 35))]
+    joints = [f"{b}.{s}" for b in ("lowerarm01", "lowerleg01") for s in "LR"]
+    spots = [(p, 0.022, 0.16) for p in cheeks] + [(p, 0.014, 0.18) for p in points[[0, 3, 4]]]
+    spots += [(body.template_joints[body.bone(b)], 0.06, 0.12) for b in joints]
+    spots += [(points[k], 0.009, 0.14) for k in range(91, 133) if (k - 91) % 21 % 4 != 1]
+    for place, size, share in spots:
+        out = np.maximum(out, share * np.exp(-(((v - place) ** 2).sum(1) / size**2)))
+    return out * (regions < region("cover"))
 
 
 def _eye_coords(body: Body, v: np.ndarray) -> np.ndarray:

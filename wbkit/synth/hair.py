@@ -6,7 +6,7 @@ import numpy as np
 
 from wbkit.synth import body as body_module
 from wbkit.synth.dresser import Dresser, HeadFrame
-from wbkit.synth.fields import region
+from wbkit.synth.fields import EAR, region
 from wbkit.synth.props import ball, tube
 from wbkit.synth.style import Outfit
 
@@ -25,11 +25,11 @@ def wear_hair(d: Dresser, outfit: Outfit, number: int) -> None:
     if outfit.hair == "bun":
         place = head(0, d.rng.uniform(0.05, 0.08), d.rng.uniform(0.77, 0.86))
         radii = d.rng.uniform(0.03, 0.05) * d.rng.uniform(0.8, 1.1, 3)
-        d.layers.append(ball(place, radii, number, d.rng, 0.06, person=d.person, region=_COVER))
+        d.add_mesh(ball(place, radii, number, d.rng, 0.06, person=d.person, region=_COVER))
     if outfit.hair == "tail":
         _tail(d, head, number)
     if outfit.beard > 0.003:
-        beard = d.fields.beard + 0.5 * ragged
+        beard = d.fields.beard + 0.12 * ragged
         volume = outfit.beard * np.clip(0.3 + beard / 0.02, 0.2, 1)
         d.layer(beard, volume, number, rounds=2, hide=False, crease=0.001)
 
@@ -62,10 +62,11 @@ def _scalp(d: Dresser, outfit: Outfit, number: int, ragged: np.ndarray) -> None:
     }[style]  # fmt: skip
     part = rng.uniform(-0.04, 0.04)  # a higher line where the hair is parted
     line = f.hairline + rng.uniform(-0.01, 0.006) + ragged * (0.4 if style == "buzz" else 1)
-    line = line - 0.012 * rng.uniform() * np.exp(-(((template[:, 0] - part) / 0.015) ** 2))
+    line = np.where(f.hairline == EAR, EAR, line)
+    line = line - 0.008 * rng.uniform() * np.exp(-(((template[:, 0] - part) / 0.02) ** 2))
     neck_or_head = np.isin(f.region, (region("head"), region("neck"))) & f.is_skin
     if outfit.fringe:
-        low = template[:, 2] - rng.uniform(0.742, 0.765) + 2 * ragged - 0.25 * abs(template[:, 0] - part)
+        low = template[:, 2] - rng.uniform(0.742, 0.765) + 1.2 * ragged - 0.25 * abs(template[:, 0] - part)
         line = np.maximum(line, np.where(neck_or_head & (template[:, 1] < -0.07), low, -1))
     if style in ("medium", "afro"):  # over the ears and down the neck, the face stays free
         side = np.minimum(template[:, 1] + 0.07, template[:, 2] - rng.uniform(0.62, 0.68)) + ragged
@@ -108,4 +109,4 @@ def _tail(d: Dresser, head: HeadFrame, number: int) -> None:
         way = (1 - t) ** 2 * back + t * np.array([0, 0, -1.0]) + 0.35 * back * (t < 0.8) + swing
         points.append(points[-1] + length / 7 * way / np.linalg.norm(way))
     wide = rng.uniform(0.7, 1.1) * np.array([0.010, 0.022, 0.028, 0.03, 0.029, 0.025, 0.017, 0.004])
-    d.layers.append(tube(points, wide, number, 14, person=d.person, region=_COVER))
+    d.add_mesh(tube(points, wide, number, 14, person=d.person, region=_COVER))

@@ -26,11 +26,13 @@ def wear_on_head(d: Dresser, outfit: Outfit) -> None:
         thick = {"cap": 0.02, "beanie": 0.024, "brim": 0.028, "helmet": 0.04}[outfit.hat]
         d.layer(d.fields.hat + low, thick, number, rounds=10, over=_COVER)
         if outfit.hat in ("cap", "brim"):
-            d.layers.append(_brim(head, outfit.hat == "brim", number, d.person, d.rng))
+            d.add_mesh(_brim(head, outfit.hat == "brim", number, d.person, d.rng))
     if outfit.mask:
-        d.layers += _mask(d, head)
+        for part in _mask(d, head):
+            d.add_mesh(part)
     if outfit.glasses:
-        d.layers += _glasses(d, head, outfit.glasses == "sun")
+        for part in _glasses(d, head, outfit.glasses == "sun"):
+            d.add_mesh(part)
 
 
 def _sheet(grid: np.ndarray, number: int, person: int) -> Mesh:

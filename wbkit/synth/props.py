@@ -144,10 +144,10 @@ def chair(rng: np.random.Generator, height: float, material: int, second: int) -
     return join(parts)
 
 
-def held(rng: np.random.Generator, materials: list[int]) -> Mesh:
-    """Something for a hand, around the origin, its long side along z."""
-    m = materials[rng.integers(len(materials))]
-    kind = rng.choice(["phone", "cup", "bottle", "book", "ball", "stick", "bag", "umbrella"])
+def held(rng: np.random.Generator, m: int, kind: str | None = None, shrink: float = 1.0) -> Mesh:
+    """Something for a hand, of material `m`, around the origin, its long side along z; long things are
+    shortened by `shrink`."""
+    kind = kind or rng.choice(["phone", "cup", "bottle", "book", "ball", "stick", "bag"])
     if kind == "phone":
         return box((0.075, 0.01, 0.15), (0, 0, 0.02), m)
     if kind == "cup":
@@ -167,5 +167,5 @@ def held(rng: np.random.Generator, materials: list[int]) -> Mesh:
                 tube([(0, -0.1, -0.22), (0, -0.05, -0.03), (0, 0.05, -0.03), (0, 0.1, -0.22)], 0.01, m),
             ]
         )
-    length = rng.uniform(0.3, 0.9)
-    return cylinder((0, 0, -0.15), (0, 0, length), rng.uniform(0.01, 0.02), m)
+    length, radius = rng.uniform(0.3, 1.0) * shrink, rng.uniform(0.01, 0.02)
+    return cylinder((0, 0, -0.15 * shrink), (0, 0, length), radius, m, rng.uniform(0.8, 1.6))

@@ -9,14 +9,15 @@ import numpy as np
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.synth import camera as cameras
 from wbkit.synth.backgrounds import build_place
-from wbkit.synth.body import Body, Posed, load_body
+from wbkit.synth.body import Body, load_body
 from wbkit.synth.clothes import dress
 from wbkit.synth.fields import REGIONS, load_fields, region
 from wbkit.synth.poses import Pose, mirror_pose, sample_face, sample_pose, turn
-from wbkit.synth.props import FRAMES, ball, box, chair, cylinder, held
-from wbkit.synth.render import TEXTURED, Buffers, Camera, Light, Mesh, Surfaces, join, render
-from wbkit.synth.style import cloth, cloth_colour, material, sample_outfit, sample_tones
+from wbkit.synth.props import FRAMES
+from wbkit.synth.render import Buffers, Camera, Light, Mesh, Surfaces, join, render
+from wbkit.synth.style import sample_outfit, sample_tones
 from wbkit.synth.textures import load_textures
+from wbkit.synth.things import held_thing, samples, seat, things_in_front
 
 PEOPLE_SHARES = {1: 0.44, 2: 0.27, 3: 0.15, 4: 0.07, 5: 0.04, 6: 0.03}
 CROWD_SHARE = 0.05
@@ -24,11 +25,11 @@ CROWD_SHARE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """`keypoints` (133, 3) world, m; `joints` (B, 3); `mesh` with what it wears, holds and sits on;
-    `crowd`: not labelled."""
+    """`keypoints` (133, 3) world, m; `room` (N, 3): joints, and points of what it holds and sits on; `mesh`
+    with all of that; `crowd`: not labelled."""
 
     keypoints: np.ndarray
-    joints: np.ndarray
+    room: np.ndarray
     mesh: Mesh
     crowd: bool = False
 
@@ -104,7 +105,7 @@ def build_scene(rng: np.random.Generator, size_wh: tuple[int, int], persons: int
         people += _crowd(rng, body, table, count, behind)
         behind = max(p.mesh.vertices[:, 1].max() for p in people)
     place = build_place(rng, table, behind, camera.position)
-    things = _things_in_front(rng, table, camera, people[0]) if rng.uniform() < 0.3 else []
+    things = things_in_front(rng, table, camera, people[0].room) if rng.uniform() < 0.3 else []
     surfaces = Surfaces(
         np.array(table, np.float32),
         np.concatenate([load_fields().frames, FRAMES]),
@@ -140,67 +141,15 @@ def _person(rng: np.random.Generator, body: Body, number: int, table: list, crow
         pose = mirror_pose(body, pose)
     posed = body.skin(rest, pose.rotations)
     mesh = dress(body, posed, outfit, sample_tones(rng, traits), number, table, rng)
-    drop = np.array([0, 0, -mesh.vertices[:, 2].min()])
-    parts = [mesh]
-    if pose.kind == "sit":
-        parts.append(_seat(rng, posed, table, drop[2]))
-    parts += [_held_thing(rng, body, posed, side, table) for side in pose.grip]
-    whole = join(parts)
+    drop = np.array([0, 0, pose.lift - mesh.vertices[:, 2].min()])
+    things = [seat(rng, body, posed, table, drop[2])] if pose.kind == "sit" else []
+    for side in pose.grip:
+        things += held_thing(rng, body, posed, side, table, pose.kind)
+    room = np.concatenate([posed.joints, *(samples(thing, rng, 40) for thing in things)])
     yaw = rng.normal(0, 35) if rng.uniform() < 0.62 else rng.uniform(-180, 180)
     spin = turn((0, 0, 1), yaw)
-    moved = whole.moved(spin, drop)
-    return Person((posed.keypoints) @ spin.T + drop, posed.joints @ spin.T + drop, moved, crowd)
-
-
-def _seat(rng: np.random.Generator, posed: Posed, table: list, lift: float) -> Mesh:
-    """A seat that touches the buttocks, its feet on the ground."""
-    fields = load_fields()
-    hips = posed.keypoints[11:13].mean(0)
-    under = np.isin(fields.region, (region("torso"), region("thigh.L"), region("thigh.R"))) & fields.is_skin
-    near = under & (np.hypot(*(posed.vertices[:, :2] - hips[:2]).T) < 0.16)
-    height = max(posed.vertices[near, 2].min() + lift, 0.06)
-    first = _thing_material(rng, table)
-    mesh = chair(rng, height, first, _thing_material(rng, table))
-    return mesh.moved(np.eye(3), np.array([hips[0], hips[1] - 0.05, -lift]))
-
-
-def _thing_material(rng: np.random.Generator, table: list) -> int:
-    if rng.uniform() < 0.4:
-        table.append(cloth(rng, plain=0.4))
-    else:
-        tile = str(rng.choice(["planks", "plain", "concrete", "poster", "panels", "wallpaper"]))
-        table.append(
-            material(
-                TEXTURED,
-                cloth_colour(rng),
-                cloth_colour(rng),
-                cloth_colour(rng),
-                tile=tile,
-                size=rng.uniform(0.2, 0.8),
-                gloss=(rng.choice([0, 0.1, 0.3]), 30),
-                rng=rng,
-            )
-        )
-    return len(table) - 1
-
-
-def _held_thing(rng: np.random.Generator, body: Body, posed: Posed, side: str, table: list) -> Mesh:
-    """Something in the hand: its long side across the fingers, in the palm."""
-    at = {
-        n: posed.joints[body.bone(f"{n}.{side}")]
-        for n in ("wrist", "finger2-1", "finger3-1", "finger3-2", "finger5-1")
-    }
-    along = at["finger3-1"] - at["wrist"]
-    across = at["finger2-1"] - at["finger5-1"]
-    palm = np.cross(along, across) * (1 if side == "L" else -1)
-    bent = at["finger3-2"] - at["finger3-1"]
-    palm = palm if palm @ bent > -1e-6 else -palm
-    across, palm = across / np.linalg.norm(across), palm / np.linalg.norm(palm)
-    palm = palm - (palm @ across) * across
-    axes = np.stack([np.cross(palm, across), palm, across], 1)
-    axes /= np.linalg.norm(axes, axis=0)
-    center = 0.35 * at["wrist"] + 0.65 * at["finger3-1"] + 0.045 * axes[:, 1]
-    return held(rng, [_thing_material(rng, table)]).moved(axes, center)
+    moved = join([mesh, *things]).moved(spin, drop)
+    return Person(posed.keypoints @ spin.T + drop, room @ spin.T + drop, moved, crowd)
 
 
 def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person]:
@@ -215,8 +164,8 @@ def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person
                 if placed
                 else np.zeros(3)
             )
-            joints = person.joints + shift
-            if all(_apart(joints, other.joints) for other in placed):
+            room = person.room + shift
+            if all(_apart(room, other.room) for other in placed):
                 break
         else:
             continue  # no room: one person less
@@ -224,7 +173,7 @@ def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person
             replace(
                 person,
                 keypoints=person.keypoints + shift,
-                joints=joints,
+                room=room,
                 mesh=person.mesh.moved(np.eye(3), shift),
             )
         )
@@ -232,7 +181,7 @@ def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two skeletons keep 20 cm between all their joints."""
+    """Whether two people keep 20 cm between all their joints and things: (N, 3) each."""
     return bool(((a[:, None] - b[None]) ** 2).sum(2).min() > 0.2**2)
 
 
@@ -246,59 +195,11 @@ def _crowd(rng: np.random.Generator, body: Body, table: list, first: int, behind
             replace(
                 person,
                 keypoints=person.keypoints + shift,
-                joints=person.joints + shift,
+                room=person.room + shift,
                 mesh=person.mesh.moved(np.eye(3), shift),
             )
         )
     return out
-
-
-def _things_in_front(rng: np.random.Generator, table: list, camera: Camera, person: Person) -> list[Mesh]:
-    """An object between the camera and the people, sized and placed so that it hides a part of somebody."""
-    number, kind = _thing_material(rng, table), rng.choice(["box", "pole", "ball", "table", "plant", "rail"])
-    middle = person.keypoints[:17].mean(0)
-    share = rng.uniform(0.35, 0.75)
-    at = camera.position + share * (middle - camera.position)
-    near_y = person.mesh.vertices[:, 1].min() - 0.25
-    if at[1] > near_y:
-        at = at + (near_y - at[1]) / (middle - camera.position)[1] * (middle - camera.position)
-    visible = (
-        np.linalg.norm(at - camera.position) * camera.size_wh[1] / camera.focal
-    )  # height of the view there, m
-    x, size = at[0] + rng.normal(0, 0.22) * visible, rng.uniform(0.12, 0.3) * visible
-    if kind == "pole":
-        return [cylinder((x, at[1], 0), (x, at[1], 4), 0.12 * size + 0.01, number)]
-    top = at[2] + rng.uniform(-0.35, 0.0) * visible
-    if kind == "ball":
-        return [ball((x, at[1], max(top, size / 2)), np.full(3, size / 2), number)]
-    if kind == "plant":
-        return [
-            ball(
-                (
-                    x + rng.normal(0, 0.3) * size,
-                    at[1] + rng.normal(0, 0.02),
-                    max(top, 0) + rng.normal(0, 0.3) * size,
-                ),
-                size * rng.uniform(0.2, 0.5, 3),
-                number,
-                rng,
-                0.2,
-            )
-            for _ in range(5)
-        ]
-    top = max(top, 0.1)
-    if kind == "table":
-        wide = size * rng.uniform(2, 4)
-        return [
-            box((wide, 0.4 * size, 0.08 * size), (x, at[1], top), number),
-            box((0.1 * size, 0.1 * size, top), (x + 0.4 * wide, at[1], top / 2), number),
-        ]
-    if kind == "rail":
-        return [
-            box((4 * visible, 0.04, 0.06), (x, at[1], top - 0.25 * k), number)
-            for k in range(int(rng.integers(1, 4)))
-        ]
-    return [box((size * rng.uniform(0.6, 1.8), 0.5 * size, top), (x, at[1], top / 2), number)]
 
 
 __all__ = ["Person", "Picture", "Pose", "Scene", "build_scene", "random_generator", "render_scene"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wbkit.synth.poses import choose
 from wbkit.synth.render import EYE, HAIR, MATERIAL_FIELDS, SKIN, TEXTURED
+from wbkit.synth.rig import choose
 from wbkit.synth.textures import CLOTH, tile_index
 
 SKIN_TONES = np.array([[230, 198, 178], [222, 184, 160], [208, 166, 136], [190, 144, 112], [164, 118, 86],
@@ -170,15 +170,15 @@ def sample_tones(rng: np.random.Generator, traits: dict[str, float]) -> dict[str
             lips,
             0.75 * hair + 0.25 * skin * 0.5,
             tile="skin",
-            size=0.22,
-            shade=0.5,
-            gloss=(rng.uniform(0.015, 0.07), rng.uniform(10, 24)),
+            size=rng.uniform(0.16, 0.4),
+            shade=rng.uniform(0.5, 1.3),
+            gloss=(rng.uniform(0.01, 0.06), rng.uniform(10, 24)),
             rng=rng,
             brow=rng.uniform(0.55, 0.95),
             freckles=rng.choice([0, 0.05, 0.25]),
         ),
         "eyes": material(EYE, (0.74, 0.71, 0.69), iris, gloss=(0.4, 80)),
-        "hair": material(HAIR, hair, shade=rng.uniform(0.2, 0.5), gloss=(rng.uniform(0.01, 0.06), 14)),
+        "hair": material(HAIR, hair, shade=rng.uniform(0.12, 0.32), gloss=(rng.uniform(0.01, 0.06), 14)),
         "teeth": material(TEXTURED, (0.86, 0.83, 0.76), gloss=(0.1, 30)),
     }
 
@@ -190,7 +190,8 @@ def sample_outfit(rng: np.random.Generator, female: bool) -> Outfit:
     loose = u() < 0.5
     skirt = u(0.3, 0.9) if u() < (0.26 if female else 0.02) else None
     tucked = skirt is not None or u() < 0.25
-    hem = u(-0.05, -0.02) if tucked else u(0.0, 0.06) if u() < 0.7 else u(0.08, 0.2)
+    # never in the fold between trunk and thigh, where a hem would be torn when the hip bends
+    hem = u(-0.085, -0.07) if tucked else u(-0.07, -0.035) if u() < 0.75 else u(0.07, 0.16)
     hair = _sample_hair(rng, female)
     return Outfit(
         hair=hair,
