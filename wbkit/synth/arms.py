@@ -16,6 +16,24 @@ _OF_KIND = {  # where arms go in poses that need them there
     "ski": {"poles": 3, "side": 1}, "surf": {"side": 3, "any": 1, "front": 1},
     "stretch": {"up": 3, "hips": 1, "reach": 2, "head": 1},
 }  # fmt: skip
+_PLACES = {  # of the wrist: from which mark, box in arm lengths ("shoulder") or m, where the elbow points;
+    # x outwards, y back, z up
+    "down": ("shoulder", (0.1, -0.35, -0.97), (0.35, 0.18, -0.78), (0.5, 0.5, -0.6)),
+    "swing": ("shoulder", (0, -0.6, -0.85), (0.2, 0.5, -0.45), (0.3, 1, -0.4)),
+    "front": ("shoulder", (-0.5, -0.95, -0.5), (0.3, -0.4, 0.35), (0.5, 0.5, -0.6)),
+    "up": ("shoulder", (-0.1, -0.45, 0.45), (0.5, 0.05, 0.97), (1, -0.2, -0.2)),
+    "side": ("shoulder", (0.5, -0.4, -0.45), (0.95, 0.1, 0.5), (0.2, 0.5, -1)),
+    "cock": ("shoulder", (0.2, 0.0, 0.1), (0.6, 0.5, 0.7), (1, 0.3, -0.5)),
+    "bars": ("shoulder", (-0.05, -0.85, -0.55), (0.2, -0.6, -0.25), (1, 0.3, -0.5)),
+    "poles": ("shoulder", (0.1, -0.6, -0.7), (0.4, -0.3, -0.35), (1, 0.3, -0.5)),
+    "reach": ("shoulder", (-0.2, -0.5, -0.95), (0.2, -0.1, -0.7), (1, 0.3, -0.5)),
+    "hips": ("hip", (0.08, -0.08, 0.05), (0.14, 0.06, 0.16), (1, 0.9, -0.1)),
+    "lap": ("hip", (-0.08, -0.42, 0.1), (0.06, -0.2, 0.2), (0.8, 0.5, -0.5)),
+    "cross": ("chest", (-0.15, -0.14, -0.04), (-0.06, -0.05, 0.04), (1, -0.25, -1)),
+    "face": ("face", (0.0, -0.12, -0.22), (0.14, 0.02, 0.1), (0.7, -0.3, -1)),
+    "head": ("face", (0.1, 0.06, 0.02), (0.16, 0.2, 0.16), (1, -0.3, 0.4)),
+    "phone": ("face", (0.1, 0.0, -0.12), (0.13, 0.05, -0.05), (0.5, -0.7, -1)),
+}
 
 
 def arm_modes(rng: np.random.Generator, kind: str) -> dict[str, str]:
@@ -30,77 +48,33 @@ def arm_modes(rng: np.random.Generator, kind: str) -> dict[str, str]:
 
 
 def arm_target(rng: np.random.Generator, mode: str, x: int, marks: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Where the wrist goes, and where the elbow points, in the chest's frame (m, template size)."""
-    u, n, shoulder, reach = rng.uniform, rng.normal, marks["shoulder"], marks["reach"]
-    hint = np.array([x * u(0.2, 0.8), u(0.2, 0.8), u(-0.9, -0.3)])
-    if mode == "down":
-        return shoulder + reach * np.array([x * u(0.1, 0.35), u(-0.35, 0.18), -u(0.78, 0.97)]), hint
-    if mode == "swing":
-        forward = u(-0.5, 0.6)
-        return shoulder + reach * np.array([x * u(0, 0.2), -forward, -u(0.45, 0.85)]), np.array(
-            [x * 0.3, 1, -0.4]
-        )
-    if mode == "front":
-        return shoulder + reach * np.array([x * u(-0.5, 0.3), -u(0.4, 0.95), u(-0.5, 0.35)]), hint
-    if mode == "up":
-        return shoulder + reach * np.array([x * u(-0.1, 0.5), u(-0.45, 0.05), u(0.45, 0.97)]), np.array(
-            [x, -0.2, -0.2]
-        )
-    if mode == "side":
-        return shoulder + reach * np.array([x * u(0.5, 0.95), u(-0.4, 0.1), u(-0.45, 0.5)]), np.array(
-            [x * 0.2, 0.5, -1]
-        )
-    if mode == "hips":
-        return marks["hip"] + np.array([x * u(0.08, 0.14), u(-0.08, 0.06), u(0.05, 0.16)]), np.array(
-            [x, 0.9, -0.1]
-        )
-    if mode == "cross":
-        front = marks["chest_front"]
-        return np.array([-x * u(0.06, 0.15), front - u(0.05, 0.14), marks["chest_z"] + n(0, 0.03)]), np.array(
-            [x, -0.25, -1]
-        )
-    if mode == "face":
-        place = marks["face"] + np.array([x * u(0.0, 0.14), u(-0.12, 0.02), u(-0.22, 0.1)])
-        return place, np.array([x * u(0.3, 1), -0.3, -1])
-    if mode == "head":
-        return marks["face"] + np.array([x * u(0.1, 0.16), u(0.06, 0.2), u(0.02, 0.16)]), np.array(
-            [x, -0.3, 0.4]
-        )
+    """Where the wrist goes, and where the elbow points, in the chest's frame (m, template size).
+
+    Args:
+        x: 1 on the left, -1 on the right side.
+    """
+    if mode not in _PLACES:
+        return _shared_target(rng, mode, x, marks)
+    origin, low, high, elbow = _PLACES[mode]
+    size = marks["reach"] if origin == "shoulder" else 1.0
+    outwards = np.array([x, 1, 1])
+    return marks[origin] + size * outwards * rng.uniform(low, high), outwards * elbow
+
+
+def _shared_target(rng: np.random.Generator, mode: str, x: int, marks: dict) -> tuple[np.ndarray, np.ndarray]:
+    """As `arm_target`, for both hands at one place, on the ground, and anywhere."""
+    u, shoulder, reach = rng.uniform, marks["shoulder"], marks["reach"]
+    ahead = marks["chest_front"] - marks["out"]
     if mode in ("hold", "clasp"):
         wide = marks["wide"] if mode == "hold" else 0.035
-        return np.array([x * wide, marks["chest_front"] - marks["out"], marks["high"]]), np.array(
-            [x, 0.2, -0.8]
-        )
-    if mode == "lap":
-        return marks["hip"] + np.array([x * u(-0.08, 0.06), -u(0.2, 0.42), u(0.1, 0.2)]), np.array(
-            [x * 0.8, 0.5, -0.5]
-        )
-    return _sports_target(rng, mode, x, marks)
-
-
-def _sports_target(rng: np.random.Generator, mode: str, x: int, marks: dict) -> tuple[np.ndarray, np.ndarray]:
-    """As `arm_target`: throwing, riding, lying, telephoning, anywhere."""
-    u, shoulder, reach = rng.uniform, marks["shoulder"], marks["reach"]
-    outwards = np.array([x, 0.3, -0.5])
-    if mode == "cock":
-        return shoulder + reach * np.array([x * u(0.2, 0.6), u(0.0, 0.5), u(0.1, 0.7)]), outwards
-    if mode == "bars":
-        return shoulder + reach * np.array([x * u(-0.05, 0.2), -u(0.6, 0.85), -u(0.25, 0.55)]), outwards
-    if mode == "poles":
-        return shoulder + reach * np.array([x * u(0.1, 0.4), -u(0.3, 0.6), -u(0.35, 0.7)]), outwards
-    if mode == "reach":
-        return shoulder + reach * np.array([x * u(-0.2, 0.2), -u(0.1, 0.5), -u(0.7, 0.95)]), outwards
+        return np.array([x * wide, ahead, marks["high"]]), np.array([x, 0.2, -0.8])
+    if mode == "bat":
+        return np.array([marks["bat"], ahead, marks["rise"] + 0.045 * x]), np.array([x, 0.3, -0.5])
     if mode == "floor":
         way = np.array([x * u(0.2, 1), u(-0.08, 0.02), u(-0.9, 0.9)])
         return shoulder + reach * u(0.6, 0.97) * unit(way), np.array([x, 0, u(-0.5, 0.5)])
-    if mode == "phone":
-        ear = marks["face"] + np.array([x * u(0.1, 0.13), u(0.0, 0.05), u(-0.12, -0.05)])
-        return ear, np.array([x * 0.5, -0.7, -1])
-    if mode == "bat":
-        at = np.array([marks["bat"], marks["chest_front"] - marks["out"], marks["chest_z"] + marks["rise"]])
-        return at + np.array([0, 0, 0.045 * x]), outwards
-    hint = np.array([x * u(0.2, 0.8), u(0.2, 0.8), u(-0.9, -0.3)])
-    return shoulder + reach * u(0.4, 0.95) * unit(rng.normal(size=3) + np.array([x * 0.4, -0.4, 0])), hint
+    way = rng.normal(size=3) + np.array([x * 0.4, -0.4, 0])
+    return shoulder + reach * u(0.4, 0.95) * unit(way), np.array([x * 0.5, 0.5, -0.6])
 
 
 def shared_marks(rig: Rig, rng: np.random.Generator) -> dict[str, float]:
@@ -110,7 +84,7 @@ def shared_marks(rig: Rig, rng: np.random.Generator) -> dict[str, float]:
         "out": rng.uniform(0.12, 0.32),
         "high": rig.at["spine01"][2] - rng.uniform(0.1, 0.32),
         "bat": rng.uniform(-0.3, 0.3),
-        "rise": rng.uniform(-0.3, 0.35),
+        "rise": rig.at["spine01"][2] - 0.12 + rng.uniform(-0.3, 0.35),
     }
 
 
@@ -124,7 +98,7 @@ def marks(rig: Rig, side: str, shared: dict) -> dict:
         "hip": at[f"upperleg01.{side}"],
         "face": rig.body.template_keypoints[0] + np.array([0, 0.05, 0]),
         "chest_front": at["spine02"][1] - 0.17,
-        "chest_z": at["spine01"][2] - 0.12,
+        "chest": np.array([0, at["spine02"][1] - 0.17, at["spine01"][2] - 0.12]),
         **shared,
     }
 

@@ -92,27 +92,9 @@ class Dresser:
             margin: how far inside the rim the skin is hidden, m.
         """
         cover = np.clip(np.where(self.fields.is_skin, cover, -1), -CLIP, CLIP).astype(np.float32)
-        v, n = self.posed.vertices, self.normals
-        deep = np.clip(cover / 0.03, 0, 1).astype(np.float32)  # 0 at the rim
-        if soften:
-            v = smooth(v, self.fields.starts, self.fields.neighbours, 0.9 * deep, soften)
-            v = smooth(v, self.fields.starts, self.fields.neighbours, deep * self.fields.bust, 40)
-        worn = np.where(self.covered, np.einsum("vi,vi->v", self.surface - v, n), 0).astype(np.float32)
-        base = np.where(self.covered[:, None], self.surface, v)
-        least = np.broadcast_to(np.asarray(offset, np.float32), len(v))
-        least = np.where(self.covered, np.maximum(least, worn + GAP), least)
-        inside = np.clip(cover / 0.02 + 1.0, 0, 1).astype(np.float32) * np.float32(0.9)
         folds = self.folds if folds is None else folds.astype(np.float32)
-        shape = v
-        for i in range(passes):
-            if rounds:
-                shape = smooth(shape, self.fields.starts, self.fields.neighbours, inside, rounds)
-            last = np.float32(crease if i == passes - 1 else 0)
-            shape = drape(shape, v, n, least, last, folds + np.float32(0.8))
-        lift = np.einsum("vi,vi->v", shape - v, n)
-        # smoothing also moves vertices along the skin, which would make the rim ragged: undo it there
-        upright = base + (lift - worn)[:, None] * n
-        shape = upright + deep[:, None] * (shape - upright)
+        v = self._softened(cover, soften) if soften else self.posed.vertices
+        shape = self._draped(v, cover, offset, rounds, passes, crease, folds)
         if hide:
             self._drop_covered(cover)
         self.append(shape, self.fields.skin_faces, cover, number, over)
@@ -121,6 +103,31 @@ class Dresser:
         self.covered |= new
         if hide:
             self.hidden |= cover > margin
+
+    def _softened(self, cover: np.ndarray, rounds: int) -> np.ndarray:
+        """The body (V, 3) with its small forms worn off inside a cover."""
+        amount = _depth(cover)
+        starts, neighbours = self.fields.starts, self.fields.neighbours
+        v = smooth(self.posed.vertices, starts, neighbours, np.float32(0.9) * amount, rounds)
+        return smooth(v, starts, neighbours, amount * self.fields.bust, 40)
+
+    def _draped(self, v, cover, offset, rounds: int, passes: int, crease: float, folds) -> np.ndarray:
+        """A layer's shape (V, 3) over the body `v` and what is worn; see `layer`."""
+        n = self.normals
+        worn = np.where(self.covered, np.einsum("vi,vi->v", self.surface - v, n), 0).astype(np.float32)
+        least = np.broadcast_to(np.asarray(offset, np.float32), len(v))
+        least = np.where(self.covered, np.maximum(least, worn + GAP), least)
+        inside = np.clip(cover / 0.02 + 1.0, 0, 1).astype(np.float32) * np.float32(0.9)
+        shape = v
+        for i in range(passes):
+            if rounds:
+                shape = smooth(shape, self.fields.starts, self.fields.neighbours, inside, rounds)
+            last = np.float32(crease if i == passes - 1 else 0)
+            shape = drape(shape, v, n, least, last, folds + np.float32(0.8))
+        # smoothing also moves vertices along the skin, which would make the rim ragged: undo it there
+        lift = np.einsum("vi,vi->v", shape - v, n)
+        upright = np.where(self.covered[:, None], self.surface, v) + (lift - worn)[:, None] * n
+        return upright + _depth(cover)[:, None] * (shape - upright)
 
     def _drop_covered(self, cover: np.ndarray) -> None:
         """Take away what lies well inside a new layer, so that it cannot show through."""
@@ -182,6 +189,11 @@ class HeadFrame:
     def local(self, points: np.ndarray) -> np.ndarray:
         """World (N, 3) -> where they lie on this head, in template coordinates (N, 3)."""
         return (points - self.place) @ self.turn / self.scale + self.template
+
+
+def _depth(cover: np.ndarray) -> np.ndarray:
+    """0 at the rim of a cover (V,) to 1 well inside."""
+    return np.clip(cover / 0.03, 0, 1).astype(np.float32)
 
 
 def random_folds(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -41,7 +41,7 @@ def _locks(template: np.ndarray, rng: np.random.Generator, wavelength: float) ->
     bend = 0.9 * np.sin(template[:, 2] * rng.uniform(20, 60) + rng.uniform(0, 6))
     waves = [
         np.sin(angle * turns * k + bend * k + 2 * np.sin(3 * angle + p))
-        for k, p in zip((0.7, 1.0, 1.6), rng.uniform(0, 6, 3), strict=True)
+        for k, p in zip((0.7, 1.0, 1.6), rng.uniform(0, 6, 3).tolist(), strict=True)
     ]
     return 0.5 * np.sum(waves, 0)
 
@@ -50,7 +50,8 @@ def _curls(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Random relief (V,) about -1 to 1: bumps of 2-4 cm in all directions."""
     ways = rng.normal(size=(3, 8))
     ways *= 2 * np.pi / rng.uniform(0.018, 0.04, 8) / np.linalg.norm(ways, axis=0)
-    return np.sin(template @ ways + rng.uniform(0, 6.3, 8)).sum(1) * 0.35
+    shift = rng.uniform(0, 6.3, 8).astype(np.float32)
+    return np.sin(template @ ways.astype(np.float32) + shift).sum(1) * 0.35
 
 
 def _scalp(d: Dresser, outfit: Outfit, number: int, ragged: np.ndarray) -> None:

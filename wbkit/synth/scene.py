@@ -25,8 +25,8 @@ CROWD_SHARE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """`keypoints` (133, 3) world, m; `room` (N, 3): joints, and points of what it holds and sits on; `mesh`
-    with all of that; `crowd`: not labelled."""
+    """`keypoints` (133, 3) world, m; `room` (N, 3): points of the limbs and of what it holds and sits on;
+    `mesh` with all of that; `crowd`: not labelled."""
 
     keypoints: np.ndarray
     room: np.ndarray
@@ -105,7 +105,9 @@ def build_scene(rng: np.random.Generator, size_wh: tuple[int, int], persons: int
         people += _crowd(rng, body, table, count, behind)
         behind = max(p.mesh.vertices[:, 1].max() for p in people)
     place = build_place(rng, table, behind, camera.position)
-    things = things_in_front(rng, table, camera, people[0].room) if rng.uniform() < 0.3 else []
+    things = []
+    if rng.uniform() < 0.3:
+        things = things_in_front(rng, table, camera, [p.room for p in people])
     surfaces = Surfaces(
         np.array(table, np.float32),
         np.concatenate([load_fields().frames, FRAMES]),
@@ -145,7 +147,8 @@ def _person(rng: np.random.Generator, body: Body, number: int, table: list, crow
     things = [seat(rng, body, posed, table, drop[2])] if pose.kind == "sit" else []
     for side in pose.grip:
         things += held_thing(rng, body, posed, side, table, pose.kind)
-    room = np.concatenate([posed.joints, *(samples(thing, rng, 40) for thing in things)])
+    halfway = (posed.joints[1:] + posed.joints[body.parents[1:]]) / 2
+    room = np.concatenate([posed.joints, halfway, *(samples(thing, rng, 40) for thing in things)])
     yaw = rng.normal(0, 35) if rng.uniform() < 0.62 else rng.uniform(-180, 180)
     spin = turn((0, 0, 1), yaw)
     moved = join([mesh, *things]).moved(spin, drop)

@@ -38,7 +38,7 @@ class Last:
         return points @ self.turn.T + self.place
 
 
-def make_last(body: Body, posed: Posed, side: str, gap: float = 0.006) -> Last:
+def make_last(body: Body, posed: Posed, side: str, gap: float = 0.008) -> Last:
     """Measure one foot ("L" or "R"); the outline keeps `gap` metres from the skin."""
     bone = body.bone(f"foot.{side}")
     turn, place = posed.turns[bone], posed.joints[bone]
@@ -89,7 +89,7 @@ def shoe(last: Last, rim: float, sole: float, numbers: dict[str, int], person: i
     ]
     low = floor + 0.010
     # round over the toes; upright at the ankle, where the leg comes out of a flat top
-    bend = np.interp(outline[:, 1], [heel - 0.15, heel - 0.1], [0.55, 0.2])
+    bend = np.interp(outline[:, 1], [heel - 0.15, heel - 0.1], [0.55, 0.17])
     for q in np.linspace(0, 1, LEVELS - 3)[1:]:
         across, up = np.cos(q * np.pi / 2) ** bend, np.sin(q * np.pi / 2) ** 0.75
         flat = axis + 0.985 * across[:, None] * (outline - axis)

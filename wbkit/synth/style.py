@@ -164,23 +164,28 @@ def sample_tones(rng: np.random.Generator, traits: dict[str, float]) -> dict[str
     if female and rng.uniform() < 0.35:
         lips = np.array([rng.uniform(0.45, 0.75), rng.uniform(0.08, 0.25), rng.uniform(0.12, 0.3)])
     return {
-        "skin": material(
-            SKIN,
-            skin,
-            lips,
-            0.75 * hair + 0.25 * skin * 0.5,
-            tile="skin",
-            size=rng.uniform(0.16, 0.4),
-            shade=rng.uniform(0.5, 1.3),
-            gloss=(rng.uniform(0.01, 0.06), rng.uniform(10, 24)),
-            rng=rng,
-            brow=rng.uniform(0.55, 0.95),
-            freckles=rng.choice([0, 0.05, 0.25]),
-        ),
+        "skin": _skin(rng, skin, lips, hair),
         "eyes": material(EYE, (0.74, 0.71, 0.69), iris, gloss=(0.4, 80)),
         "hair": material(HAIR, hair, shade=rng.uniform(0.12, 0.32), gloss=(rng.uniform(0.01, 0.06), 14)),
         "teeth": material(TEXTURED, (0.86, 0.83, 0.76), gloss=(0.1, 30)),
     }
+
+
+def _skin(rng: np.random.Generator, skin: np.ndarray, lips: np.ndarray, hair: np.ndarray) -> np.ndarray:
+    """The material of skin: its blotches, shine and freckles differ from person to person."""
+    return material(
+        SKIN,
+        skin,
+        lips,
+        0.75 * hair + 0.25 * skin * 0.5,
+        tile="skin",
+        size=rng.uniform(0.16, 0.4),
+        shade=rng.uniform(0.5, 1.3),
+        gloss=(rng.uniform(0.01, 0.06), rng.uniform(10, 24)),
+        rng=rng,
+        brow=rng.uniform(0.55, 0.95),
+        freckles=rng.choice([0, 0.05, 0.25]),
+    )
 
 
 def sample_outfit(rng: np.random.Generator, female: bool) -> Outfit:

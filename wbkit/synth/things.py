@@ -106,31 +106,40 @@ def _grip(body: Body, posed: Posed, side: str) -> tuple[np.ndarray, np.ndarray]:
     return axes, center
 
 
-def things_in_front(rng: np.random.Generator, table: list, camera: Camera, points: np.ndarray) -> list[Mesh]:
-    """An object between the camera and the people, sized and placed so that it hides a part of
-    somebody with joints and things at `points` (N, 3)."""
+def things_in_front(
+    rng: np.random.Generator, table: list, camera: Camera, rooms: list[np.ndarray]
+) -> list[Mesh]:
+    """An object between the camera and the people, sized and placed so that it hides a part of the
+    first; `rooms`: points (N, 3) of everybody and their things."""
     number, kind = thing_material(rng, table), rng.choice(["box", "pole", "ball", "table", "plant", "rail"])
-    middle = points.mean(0)
+    middle = rooms[0].mean(0)
     share = rng.uniform(0.35, 0.75)
     at = camera.position + share * (middle - camera.position)
-    near_y = points[:, 1].min() - 0.35
+    near_y = min(points[:, 1].min() for points in rooms) - 0.35
     if at[1] > near_y:
         at = at + (near_y - at[1]) / (middle - camera.position)[1] * (middle - camera.position)
-    visible = (
-        np.linalg.norm(at - camera.position) * camera.size_wh[1] / camera.focal
-    )  # height of the view there, m
+    visible = np.linalg.norm(at - camera.position) * camera.size_wh[1] / camera.focal  # height of the view, m
     x, size = at[0] + rng.normal(0, 0.22) * visible, rng.uniform(0.12, 0.3) * visible
-    if kind == "pole":
-        return [cylinder((x, at[1], 0), (x, at[1], 4), 0.12 * size + 0.01, number)]
     top = at[2] + rng.uniform(-0.35, 0.0) * visible
+    return _obstacle(rng, kind, np.array([x, at[1], top]), size, visible, number)
+
+
+def _obstacle(
+    rng: np.random.Generator, kind: str, at: np.ndarray, size: float, visible: float, number: int
+) -> list[Mesh]:
+    """A thing of this kind and size with its upper end at `at`, standing on the ground; `visible`: height of
+    the view there, m."""
+    x, y, top = at
+    if kind == "pole":
+        return [cylinder((x, y, 0), (x, y, 4), 0.12 * size + 0.01, number)]
     if kind == "ball":
-        return [ball((x, at[1], max(top, size / 2)), np.full(3, size / 2), number)]
+        return [ball((x, y, max(top, size / 2)), np.full(3, size / 2), number)]
     if kind == "plant":
         return [
             ball(
                 (
                     x + rng.normal(0, 0.3) * size,
-                    at[1] + rng.normal(0, 0.02),
+                    y + rng.normal(0, 0.02),
                     max(top, 0) + rng.normal(0, 0.3) * size,
                 ),
                 size * rng.uniform(0.2, 0.5, 3),
@@ -144,12 +153,12 @@ def things_in_front(rng: np.random.Generator, table: list, camera: Camera, point
     if kind == "table":
         wide = size * rng.uniform(2, 4)
         return [
-            box((wide, 0.4 * size, 0.08 * size), (x, at[1], top), number),
-            box((0.1 * size, 0.1 * size, top), (x + 0.4 * wide, at[1], top / 2), number),
+            box((wide, 0.4 * size, 0.08 * size), (x, y, top), number),
+            box((0.1 * size, 0.1 * size, top), (x + 0.4 * wide, y, top / 2), number),
         ]
     if kind == "rail":
         return [
-            box((4 * visible, 0.04, 0.06), (x, at[1], top - 0.25 * k), number)
+            box((4 * visible, 0.04, 0.06), (x, y, top - 0.25 * k), number)
             for k in range(int(rng.integers(1, 4)))
         ]
-    return [box((size * rng.uniform(0.6, 1.8), 0.5 * size, top), (x, at[1], top / 2), number)]
+    return [box((size * rng.uniform(0.6, 1.8), 0.5 * size, top), (x, y, top / 2), number)]
