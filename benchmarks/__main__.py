@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks import bench_synth
 from wbkit.annotations import load_annotations, load_results, results_from_arrays
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
@@ -159,6 +160,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads; median ms")
     print(table.to_string(float_format="{:.1f}".format, na_rep="-"))
     print("floor: reading the maps once; for the network, its multiplications at the measured matmul speed")
+    print(bench_synth.measure())
 
 
 if __name__ == "__main__":

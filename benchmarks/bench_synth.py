@@ -23,20 +23,26 @@ def _render(index: int) -> tuple[float, float]:
     return time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def measure(pictures: int = 120, workers: int = 2) -> str:
+    """Render pictures in processes, as `wbkit synth` does; says how fast and with how much memory."""
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        pool.map(_render, range(4 * workers), chunksize=1)  # compiles, loads textures
+        start = time.perf_counter()
+        measured = pool.map(_render, range(pictures), chunksize=2)
+        seconds = time.perf_counter() - start
+    cpu = sum(t for t, _ in measured) / pictures
+    return (
+        f"synthetic people, 1-3 in 384x512 px: {pictures / seconds:.1f} pictures/s on {workers} workers, "
+        f"{1000 * cpu:.0f} ms of CPU a picture, {max(m for _, m in measured):.0f} MB a worker at most"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=120)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-        pool.map(_render, range(4 * options.workers), chunksize=1)  # compiles, loads textures
-        start = time.perf_counter()
-        measured = pool.map(_render, range(options.pictures), chunksize=2)
-        seconds = time.perf_counter() - start
-    print(f"pictures/s: {options.pictures / seconds:.2f} ({options.workers} workers, 384x512, 1-3 people)")
-    cpu = sum(t for t, _ in measured) / options.pictures
-    print(f"CPU time a picture: {1000 * cpu:.0f} ms, so {options.workers / cpu:.1f} pictures/s on free cores")
-    print(f"peak memory of a worker: {max(m for _, m in measured):.0f} MB")
+    print(measure(options.pictures, options.workers))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,13 @@ the + recipe, COCO's 17 keypoints first, then 133 with a fresh last layer:
 The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
 is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few
 pictures a second for W32: train the recipe called tiny there.""",
+    "export": """examples:
+  wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.pth          for MMPose 1.x
+  wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.onnx         RGB crops -> heatmaps
+  wbkit export --checkpoint outputs/train/tiny/best.safetensors --half --out small.safetensors
+
+The ONNX graph takes uint8 RGB crops (batch, height, width, 3), normalises them itself, and is compared with
+PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]').""",
     "synth": """examples:
   wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
 
@@ -71,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     _predict_options(_command(commands, "predict", "133 keypoints for every person in your pictures"))
     _evaluate_options(_command(commands, "evaluate", "AP and AR by part, of a results file or a checkpoint"))
     _train_options(_command(commands, "train", "train a recipe, on one CPU or many GPUs"))
+    _export_options(_command(commands, "export", "weights for MMPose, ONNX, or half the size"))
     _synth_options(_command(commands, "synth", "make pictures of synthetic people with exact labels"))
     _download_options(_command(commands, "download", "fetch COCO's pictures or published checkpoints"))
     return parser
@@ -229,6 +237,20 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--save-every", type=int, default=200, metavar="N", help="updates between states (200)")
 
 
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", metavar="F", help="default: the model in data/models")
+    parser.add_argument("--recipe", metavar="R", help="default: as the checkpoint says")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the ending says what: .pth .onnx .safetensors",
+    )
+    parser.add_argument("--half", action="store_true", help="safetensors: convolutions in float16")
+    parser.set_defaults(run=run_export)
+
+
 def _synth_options(parser: argparse.ArgumentParser) -> None:
     from wbkit.synth.write import add_arguments, run
 
@@ -278,6 +300,12 @@ def run_train(options: argparse.Namespace) -> None:
     from wbkit.commands.train import train
 
     train(options)
+
+
+def run_export(options: argparse.Namespace) -> None:
+    from wbkit.commands.export import export
+
+    export(options)
 
 
 def run_download(options: argparse.Namespace) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from wbkit.synth.builder import Builder
+from wbkit.synth.clutter import add_clutter
 from wbkit.synth.props import cylinder
 from wbkit.synth.render import EMISSIVE
 from wbkit.synth.style import cloth_colour
 
-WALLS = {"plaster": 0.4, "wallpaper": 0.15, "bricks": 0.12, "panels": 0.1, "planks": 0.08, "tiles": 0.08,
-         "concrete": 0.07}  # fmt: skip
+WALLS = {"plaster": 0.4, "wallpaper": 0.15, "bricks": 0.06, "brick_photo": 0.06, "panels": 0.1,
+         "planks": 0.08, "tiles": 0.08, "concrete": 0.04, "rough_photo": 0.03}  # fmt: skip
 
 
 def build_room(b: Builder) -> None:
@@ -32,10 +33,11 @@ def build_room(b: Builder) -> None:
         _on_wall(b, back, wide)
     for _ in range(rng.integers(1, 6)):
         _furniture(b, rng.uniform(-wide + 0.5, wide - 0.5), back - rng.uniform(0.25, 0.6))
+    add_clutter(b, wide - 0.6, back - b.behind - 0.7, {"heap": 0.4, "shelf": 0.35, "figures": 0.25})
 
 
 def _floor(b: Builder) -> None:
-    rng, floor = b.rng, str(b.rng.choice(["planks", "parquet", "tiles", "carpet", "concrete"]))
+    rng, floor = b.rng, str(b.rng.choice(["planks", "parquet", "tiles", "carpet", "concrete", "rough_photo"]))
     tone = (0.5, 0.36, 0.24) if floor in ("planks", "parquet") else b.colour((0, 0.3), (0.2, 0.8))
     tone, size = b.near(tone, 0.15), rng.uniform(0.9, 2.2)
     b.ground(b.material(tone, floor, size, gloss=(rng.choice([0, 0.05, 0.15]), 30), spread=0.1), 14)

@@ -28,7 +28,7 @@ from wbkit.files import atomic_write, read_json, write_json
 from wbkit.keypoints import KEYPOINTS, SKELETON
 from wbkit.synth import camera, labels, scene
 
-FORMAT = 1  # of the pictures; raised when the same seed gives other pictures
+FORMAT = 2  # of the pictures; raised when the same seed gives other pictures
 VAL_OFFSET = 10_000_000  # picture i of the validation set is picture VAL_OFFSET + i of its seed
 LARGEST_SIDE, SMALLEST_SIDE = 4096, 64
 
@@ -101,9 +101,8 @@ def generate(
         The annotation file of the training pictures.
 
     Raises:
-        InputError: an option is out of range, `out` holds another data set, or it cannot be written to. A
-            later
-            run with the same options goes on where this one stopped.
+        InputError: an option is out of range, `out` holds another data set, or it cannot be written to.
+            A later run with the same options goes on where this one stopped.
     """
     out, workers = Path(out), workers or os.cpu_count() or 1
     _check_options(pictures, val_pictures, seed, workers, size_wh)
@@ -189,6 +188,9 @@ def _make(job: _Job) -> None:
     Raises:
         InputError: the folder cannot be written to; for any other failure too, with the picture's number.
     """
+    parent = multiprocessing.parent_process()
+    if parent and not parent.is_alive():
+        os._exit(1)  # the command was killed; nobody waits for this worker's pictures
     index = job.number + (VAL_OFFSET if job.split == "val" else 0)
     try:
         sample = make_picture(job.seed, index, job.size_wh)

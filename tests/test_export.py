@@ -1,0 +1,73 @@
+"""wbkit.export: the way back to MMPose, ONNX by another runtime, half-size files."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from wbkit.checkpoints import load_pose_weights
+from wbkit.cli import main
+from wbkit.export import export_onnx
+from wbkit.hrnet import PoseNet
+from wbkit.predict import normalize
+from wbkit.recipes import RECIPES
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def export(checkpoint: Path, out: Path, *more: str) -> int:
+    return main(["export", "--checkpoint", str(checkpoint), "--out", str(out), *more])
+
+
+def test_mmpose_file_has_its_keys_and_comes_back(tiny_checkpoint, tiny_model, tmp_path):
+    out = tmp_path / "tiny.pth"
+    assert export(tiny_checkpoint, out) == 0
+    content = torch.load(out, weights_only=True)
+    with gzip.open(Path(__file__).parent / "golden" / "hrnet_keys_w32.json.gz") as file:
+        listed = json.load(file)
+    assert list(content["state_dict"]) == [name for name, _ in listed["state_dict"]]
+    model = PoseNet(16)
+    report = load_pose_weights(model, out)
+    assert report.layout == "MMPose 1.x"
+    for name, value in tiny_model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value)
+
+
+def test_onnx_gives_the_same_heatmaps(tiny_checkpoint, tiny_model, tmp_path, capsys):
+    out = tmp_path / "tiny.onnx"
+    assert export(tiny_checkpoint, out) == 0
+    assert "differ" in capsys.readouterr().out
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    crops = np.random.default_rng(0).integers(0, 256, (3, 128, 96, 3), dtype=np.uint8)
+    theirs = session.run(None, {"crops": crops})[0]
+    with torch.inference_mode():
+        ours = tiny_model(normalize(torch.from_numpy(crops))).numpy()
+    assert theirs.shape == (3, 133, 32, 24)
+    assert np.abs(theirs - ours).max() <= 1e-4 * np.abs(ours).max()
+
+
+def test_onnx_that_differs_is_not_kept(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("wbkit.export._difference", lambda *_: float("nan"))
+    with pytest.raises(ValueError, match="differ by nan"):
+        export_onnx(tiny_model, tmp_path / "x.onnx", RECIPES["tiny"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_half_the_size(tiny_checkpoint, tmp_path, capsys):
+    out = tmp_path / "half.safetensors"
+    assert export(tiny_checkpoint, out, "--half") == 0
+    assert out.stat().st_size < 0.52 * tiny_checkpoint.stat().st_size
+    assert load_pose_weights(PoseNet(16), out).info.metadata["recipe"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [("x.tflite", [], ".onnx"), ("x.onnx", ["--half"], "--half"), ("missing/../x", [], "End it with")],
+)
+def test_what_cannot_be_written(tiny_checkpoint, tmp_path, capsys, name, more, message):
+    assert export(tiny_checkpoint, tmp_path / name, *more) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,34 @@
+"""`wbkit export`: a checkpoint in another program's format."""
+
+from __future__ import annotations
+
+import argparse
+
+from wbkit.commands.models import load_predictor
+from wbkit.errors import InputError
+from wbkit.export import export_mmpose, export_onnx, export_safetensors
+
+FORMATS = {".pth": "mmpose", ".onnx": "onnx", ".safetensors": "safetensors"}
+
+
+def export(options: argparse.Namespace) -> None:
+    """Load the checkpoint and write it as the ending of --out asks."""
+    kind = FORMATS.get(options.out.suffix)
+    if kind is None:
+        raise InputError(
+            f"ending {options.out.suffix!r} is not known",
+            f"End it with {', '.join(FORMATS)}",
+            file=options.out,
+        )
+    if options.half and kind != "safetensors":
+        raise InputError("--half is for .safetensors", "Leave it out")
+    predictor = load_predictor(options.checkpoint, options.recipe, device="cpu")
+    model, recipe = predictor.model, predictor.recipe
+    if kind == "onnx":
+        difference = export_onnx(model, options.out, recipe)
+        print(f"onnxruntime's heatmaps differ from PyTorch's by {difference:.1e} of the largest value")
+    elif kind == "mmpose":
+        export_mmpose(model, options.out, recipe)
+    else:
+        export_safetensors(model, options.out, recipe, options.half)
+    print(f"Written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
