@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import make_annotations
 
@@ -13,7 +14,15 @@ from wbkit.annotations import load_annotations, load_results, results_from_array
 from wbkit.evaluate import per_part_table
 from wbkit.keypoints import COLORS, KEYPOINTS, PARTS
 from wbkit.matching import match
-from wbkit.plots import draw_pose, plot_precision_recall, show_heatmap, show_part_heatmaps, show_poses
+from wbkit.plots import (
+    PART_STYLES,
+    draw_pose,
+    plot_precision_recall,
+    show_heatmap,
+    show_part_heatmaps,
+    show_poses,
+    training_curves,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +87,15 @@ def test_grids_have_a_panel_each():
     assert [ax.get_title() for ax in show_poses(pictures, list("abcd"))] == list("abcd")
     axes = show_part_heatmaps(np.zeros((64, 48, 3), np.uint8), np.zeros((133, 16, 12)), np.zeros((133, 2)))
     assert len(axes) == 8
+
+
+def test_training_curves_draw_every_row(tmp_path):
+    parts = ["body", "foot", "face", "lefthand", "righthand", "hand", "wholebody"]
+    losses = pd.DataFrame({"step": [20, 40, 60], "loss": [3e-3, 2e-3, 1e-3], "learning_rate": [1, 1, 0.1]})
+    tests = pd.DataFrame({"step": [40, 60]} | {part: [0.1, 0.2] for part in parts})
+    pd.concat([losses, tests]).to_csv(tmp_path / "metrics.csv", index=False)
+    left, right = training_curves(tmp_path / "metrics.csv")
+    np.testing.assert_allclose(left.lines[0].get_ydata(), losses.loss)
+    assert left.lines[2].get_xdata()[0] == 60  # where the learning rate drops
+    assert [line.get_label() for line in right.lines] == list(PART_STYLES)
+    np.testing.assert_allclose(right.lines[0].get_xydata(), [[40, 0.1], [60, 0.2]])

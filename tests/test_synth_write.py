@@ -3,6 +3,9 @@
 import argparse
 import json
 import os
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -122,6 +125,26 @@ def test_a_killed_run_goes_on(made, tmp_path, monkeypatch):
     assert calls.count(0) == calls.count(1) == 1
     assert _load(tmp_path / "set") == _load(made)
     assert not (tmp_path / "set" / ".parts").exists()
+
+
+def test_workers_end_with_a_killed_command(tmp_path):
+    out = tmp_path / "set"
+    command = ["synth", "--out", str(out), "--pictures", "500", "--workers", "2", "--size", "96x128"]
+    process = subprocess.Popen([sys.executable, "-m", "wbkit.cli", *command], stderr=subprocess.DEVNULL)
+
+    def count() -> int:
+        return len(list(out.glob("train2017/0*.jpg")))
+
+    while count() < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    time.sleep(3)  # the pictures that were begun
+    left = count()
+    assert left < 100
+    time.sleep(2)
+    assert count() == left
 
 
 def test_a_full_disk_leaves_no_half_picture(tmp_path, monkeypatch):

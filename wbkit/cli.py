@@ -39,9 +39,8 @@ runs xtcocotools beside it; the third runs the whole pipeline and prints the pub
   torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
 
 the + recipe, COCO's 17 keypoints first, then 133 with a fresh last layer:
-  wbkit train --recipe w48_dark_plus_384x288 --keypoints 17 --data data/coco --out outputs/train/w48_17
-  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --out outputs/train/w48_133 \\
-              --init outputs/train/w48_17/final.safetensors --head fresh
+  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --keypoints 17 --out w48_17
+  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --init w48_17/final.safetensors --head fresh
 
 The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
 is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few

@@ -1,4 +1,4 @@
-"""Pictures that explain: poses over photos, heatmaps over crops, precision-recall curves.
+"""Pictures that explain: poses over photos, heatmaps over crops, precision-recall and training curves.
 
 Plots draw on the Axes they are given (or new ones) and return them; colours are Okabe-Ito's.
 """
@@ -6,10 +6,12 @@ Plots draw on the Axes they are given (or new ones) and return them; colours are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
@@ -190,3 +192,31 @@ def show_part_heatmaps(
         show_heatmap(crop_rgb, heatmaps[PARTS[part]].max(0), scale=scale, title=title, ax=ax)
     figure.suptitle("Predicted heatmaps over the crop; the cross is the decoded keypoint", fontsize=11)
     return list(axes.flat)
+
+
+def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
+    """Loss and AP by part over the updates of a run: returns the two Axes.
+
+    Args:
+        metrics: a run's metrics.csv, or its table (columns: `wbkit.runs.COLUMNS` and `AP_COLUMNS`).
+    """
+    table = metrics if isinstance(metrics, pd.DataFrame) else pd.read_csv(metrics)
+    steps, tests = table.dropna(subset="loss"), table.dropna(subset="body")
+    axes = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")[1]
+    smooth = steps.loss.ewm(span=15).mean()
+    axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
+    axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="running mean")
+    for step in steps.step[steps.learning_rate.diff() < 0]:
+        axes[0].axvline(step, color="#999999", lw=0.8, ls=":")
+    axes[0].set(yscale="log", xlabel="update", ylabel="heatmap loss")
+    axes[0].set_title("Loss; dotted: the learning rate drops", loc="left", fontsize=11)
+    axes[0].legend(frameon=False)
+    for part, (color, style) in PART_STYLES.items():
+        width = 2.4 if part == "wholebody" else 1.6
+        axes[1].plot(tests.step, tests[part], style, color=color, lw=width, marker="o", ms=3, label=part)
+    axes[1].set(xlabel="update", ylabel="AP", ylim=(0, None))
+    axes[1].set_title("AP by part on the validation people", loc="left", fontsize=11)
+    axes[1].legend(frameon=False, fontsize=9)
+    for ax in axes:
+        sns.despine(ax=ax)
+    return list(axes)

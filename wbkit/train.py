@@ -61,7 +61,7 @@ def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
 
     The warm-up is MMEngine's LinearLR: factor start + (1 - start) * step / (warmup_steps - 1).
     """
-    rise = min(step / max(schedule.warmup_steps - 1, 1), 1.0)
+    rise = min(step / (schedule.warmup_steps - 1), 1.0) if schedule.warmup_steps > 1 else 1.0
     warmup = schedule.warmup_factor + (1 - schedule.warmup_factor) * rise
     drops = sum(step >= m * steps_per_epoch for m in schedule.milestones)
     return schedule.learning_rate * warmup * schedule.gamma**drops
