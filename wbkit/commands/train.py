@@ -60,7 +60,8 @@ def train(options: argparse.Namespace) -> None:
         )
         if first:
             save_pose_weights(model, out / "final.safetensors", {"recipe": recipe.name})
-            print(f"Written to {out}: final.safetensors, best.safetensors, metrics.csv, tensorboard/")
+            best = "best.safetensors, " if (out / "best.safetensors").exists() else ""
+            print(f"Written to {out}: final.safetensors, {best}metrics.csv, tensorboard/")
 
 
 class process_group:
