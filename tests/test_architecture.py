@@ -29,7 +29,6 @@ OUTSIDE = {  # what these modules may import from outside the standard library
 EVERYWHERE = {"__init__"}  # holds the version only
 CORE_LINES = 6320  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-LONG_FUNCTIONS = {"_arm_target", "arm_target", "_things_in_front", "things_in_front"}  # to be split
 NOT_CORE = ("synth", "failures", "plots", "widgets")
 
 FILES = {
@@ -146,7 +145,6 @@ def test_functions_are_short(name):
         f"{name}.{node.name}": body_lines(node)
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.FunctionDef) and body_lines(node) > FUNCTION_LINES
-        if node.name not in LONG_FUNCTIONS
     }
     assert long == {}
 
