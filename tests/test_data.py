@@ -528,6 +528,15 @@ def test_sampler_covers_everything(n, world, epoch):
     assert len(keys) == world * -(-n // world)  # as few come twice as let all have equally many
 
 
+def test_sampler_without_shuffling_gives_blocks_in_a_row():
+    """So that samples of one rendered picture stay in one process."""
+    blocks = [list(EpochSampler(10, shuffle=False, rank=rank, world=3)) for rank in range(3)]
+    assert blocks == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
+    later = EpochSampler(10, shuffle=False, rank=1, world=3)
+    later.epoch, later.start = 2, 3
+    assert list(later) == [27]
+
+
 def test_sampler_order():
     def order(**more):
         sampler = EpochSampler(100, **more)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wbkit.errors import InputError
+from wbkit.files import data_folder
 from wbkit.keypoints import FLIP_INDICES, KEYPOINTS
 from wbkit.synth.body import HAIR, load_body
 
@@ -77,3 +78,11 @@ def test_blinking_moves_the_lids_only():
 def test_a_missing_asset_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.npz"):
         load_body(tmp_path / "nowhere.npz")
+
+
+def test_a_cut_asset_is_named(tmp_path):
+    content = (data_folder() / "body" / "body.npz").read_bytes()
+    for length in (20, len(content) // 2, len(content) - 30):
+        (tmp_path / "cut.npz").write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"cut\.npz.*is not the body asset"):
+            load_body(tmp_path / "cut.npz")

@@ -133,7 +133,8 @@ def change_pixels(crop: np.ndarray, settings: Augmentation, rng: np.random.Gener
     """What light, lens, compression and things in front do to a crop: (H, W, 3) uint8 RGB -> the same.
 
     Each change comes with its own chance, times `settings.photometric`; labels stay as they are, since
-    nothing moves. At 0 the crop is handed back untouched, and no dice are thrown.
+    nothing moves. Patches are covered with `settings.erase_probability`. With both
+    at 0 the crop is handed back untouched, and no dice are thrown.
     """
     if settings.photometric > 0:
         for change, chance in ((_relight, 0.8), (_blur, 0.25), (_add_noise, 0.25), (_compress, 0.2)):

@@ -306,7 +306,7 @@ class SyntheticPeople(Dataset):
     def __getitem__(self, key: int) -> dict:
         number, turn = divmod(int(key), self.samples_per_picture)
         image, people = self._picture(number)
-        person = people[turn % len(people)]
+        person = people[(number + turn) % len(people)]
         labels = np.concatenate([person[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3)  # (133, 3)
         box = clip_boxes(np.array([person["bbox"]]), np.array([image.shape[1::-1]]))[0]
         rng = np.random.default_rng([self.seed, int(key), 1])
@@ -314,8 +314,7 @@ class SyntheticPeople(Dataset):
 
     def describe(self, index: int) -> str:
         """Which sample `index` is, for messages."""
-        number, turn = divmod(index, self.samples_per_picture)
-        return f"person {turn} of picture {number} of seed {self.seed}"
+        return f"sample {index} of seed {self.seed} (picture {index // self.samples_per_picture})"
 
     def _picture(self, number: int) -> tuple[np.ndarray, list[dict]]:
         """Picture `number` and its usable people; one without any is passed over for a later one."""
@@ -328,8 +327,9 @@ class SyntheticPeople(Dataset):
             sample = make_picture(self.seed, index, self.size_wh)
             people = [a for a in sample.annotations if not a["iscrowd"] and a["num_keypoints"] > 0]
             if people:
-                self._last = (number, sample.image, people)
-                return sample.image, people
+                image = cv2.cvtColor(cv2.imdecode(sample.jpeg(), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+                self._last = (number, image, people)
+                return image, people
             index += EMPTY_STRIDE
 
 
@@ -352,8 +352,9 @@ class EpochSampler(Sampler):
         n: samples an epoch.
         seed: of the order.
         shuffle: False: 0 ... n - 1.
-        rank, world: of several processes, each takes every world-th key. All get equally many: the
-            first keys of the epoch come again at its end where n is no multiple of `world`.
+        rank, world: of several processes, each takes every world-th key, or without shuffling a block of
+            keys in a row (which `SyntheticPeople` needs). All get equally many: the first keys of the epoch
+            come again at its end where n is no multiple of `world`.
 
     Attributes:
         epoch: set it before iterating.
@@ -369,7 +370,8 @@ class EpochSampler(Sampler):
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
         order = np.resize(order, len(self) * self.world)
-        return iter((self.epoch * self.n + order[self.rank :: self.world][self.start :]).tolist())
+        own = order[self.rank :: self.world] if self.shuffle else np.split(order, self.world)[self.rank]
+        return iter((self.epoch * self.n + own[self.start :]).tolist())
 
     def __len__(self) -> int:
         return -(-self.n // self.world)

@@ -85,8 +85,8 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
     recipe = find_recipe(options.recipe)
     schedule = recipe.schedule
     if options.epochs:  # milestones move along
-        moved = tuple(max(1, round(m * options.epochs / schedule.epochs)) for m in schedule.milestones)
-        schedule = replace(schedule, epochs=options.epochs, milestones=moved)
+        moved = {max(1, round(m * options.epochs / schedule.epochs)) for m in schedule.milestones}
+        schedule = replace(schedule, epochs=options.epochs, milestones=tuple(sorted(moved)))
     if options.batch_size:
         schedule = with_batch(schedule, options.batch_size)
     if options.learning_rate:

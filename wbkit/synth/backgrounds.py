@@ -13,8 +13,8 @@ import numpy as np
 from wbkit.synth.builder import Builder
 from wbkit.synth.lighting import sample_light
 from wbkit.synth.outdoors import build_nature, build_street, build_yard
-from wbkit.synth.poses import choose
 from wbkit.synth.render import Light, Mesh, join
+from wbkit.synth.rig import choose
 from wbkit.synth.rooms import build_room, build_studio
 
 PLACES = {"room": 0.46, "street": 0.22, "nature": 0.2, "studio": 0.05, "yard": 0.07}
@@ -24,11 +24,10 @@ BUILDERS = {"room": build_room, "street": build_street, "nature": build_nature, 
 
 @dataclass(eq=False)
 class Place:
-    """`mesh` of the background; `light` of the place; `kind` of PLACES."""
+    """`mesh` of the background; `light` of the place."""
 
     mesh: Mesh
     light: Light
-    kind: str
 
 
 def build_place(
@@ -39,7 +38,6 @@ def build_place(
     Args:
         camera: (3,) its position, which the place surrounds.
     """
-    kind = choose(rng, PLACES)
-    b = Builder(rng, table, behind, camera)
+    kind, b = choose(rng, PLACES), Builder(rng, table, behind, camera)
     sky = BUILDERS[kind](b)
-    return Place(join(b.parts), sample_light(rng, sky), kind)
+    return Place(join(b.parts), sample_light(rng, sky))

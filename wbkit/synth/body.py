@@ -2,11 +2,13 @@
 
 Frame of a body: metres, z up, the person faces -y, so the subject's left is +x. A pose is one rotation
 a bone, in world-aligned axes at the reference pose (arms lowered by about 45 degrees):
-`G_bone = G_parent @ D_bone`, and a vertex moves with its four bones (linear blend skinning).
+`G_bone = G_parent @ D_bone`, and a vertex moves with its six bones (linear blend skinning).
 """
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -193,7 +195,7 @@ def load_body(path: str | Path | None = None) -> Body:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return _unpack({name: stored[name] for name in stored.files})
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"is not the body asset ({error})", "Take the file from the wbkit checkout again", file=path
         ) from error

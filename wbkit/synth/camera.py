@@ -7,8 +7,8 @@ import numba
 import numpy as np
 
 from wbkit.keypoints import LOWER_BODY
-from wbkit.synth.poses import choose
 from wbkit.synth.render import Camera
+from wbkit.synth.rig import choose
 
 FRAMINGS = {"full": 0.44, "knee": 0.14, "half": 0.18, "bust": 0.1, "far": 0.1, "hands": 0.04}
 
@@ -26,9 +26,7 @@ def look_at(position, target, focal: float, size_wh: tuple[int, int], roll: floa
     return Camera(np.asarray(position, float), axes, focal, (np.array(size_wh) - 1) / 2, size_wh)
 
 
-def place_camera(
-    rng: np.random.Generator, people: list[np.ndarray], size_wh: tuple[int, int]
-) -> tuple[Camera, str]:
+def place_camera(rng: np.random.Generator, people: list[np.ndarray], size_wh: tuple[int, int]) -> Camera:
     """A camera that frames the first person or the group, from -y, from any height.
 
     Args:
@@ -44,7 +42,8 @@ def place_camera(
     elif framing == "bust":
         points = people[0][[*range(7), *range(23, 91)]]
     elif framing == "hands":
-        points = people[0][[*range(91, 133), 0] if rng.uniform() < 0.4 else [*range(91, 112)]]
+        hand = [*range(91, 112)] if rng.uniform() < 0.5 else [*range(112, 133)]
+        points = people[0][[*range(91, 133), 0] if rng.uniform() < 0.4 else hand]
     low, high = points.min(0), points.max(0)
     middle, extent = (low + high) / 2, high - low
     width, height = size_wh
@@ -60,9 +59,8 @@ def place_camera(
     middle = middle + rng.normal(0, 0.05, 3) * [wide, 0, tall]
     position = middle + away * np.array([0, -np.cos(elevation), np.sin(elevation)])
     position[2] = max(position[2], 0.12)
-    return look_at(
-        position, middle, focal, size_wh, rng.normal(0, 2.5) if rng.uniform() < 0.6 else 0.0
-    ), framing
+    roll = rng.normal(0, 2.5) if rng.uniform() < 0.6 else 0.0
+    return look_at(position, middle, focal, size_wh, roll)
 
 
 def defocus(rng: np.random.Generator, size_wh: tuple[int, int]):

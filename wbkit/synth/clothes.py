@@ -173,7 +173,7 @@ def _footwear(d: Dresser, outfit: Outfit) -> None:
         for side in "LR":
             last = shoes.make_last(d.body, d.posed, side, 0.004)
             d.add_mesh(shoes.sole_only(last, 0.018, sole, d.person, side))
-            for strap in shoes.straps(d.body, d.posed, last, upper, d.person, side):
+            for strap in shoes.straps(d.posed, last, upper, d.person, side):
                 d.add_mesh(strap)
         return
     numbers = {"upper": upper, "sole": sole, "cap": upper, "laces": upper}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from wbkit.synth.builder import Builder
-from wbkit.synth.poses import choose
 from wbkit.synth.props import ball, cylinder
+from wbkit.synth.rig import choose
 from wbkit.synth.style import SKIN_TONES, cloth_colour
 from wbkit.synth.textures import TILES
 

@@ -22,8 +22,8 @@ REGIONS = (
     "skirt",
     "object",
 )
-"""Names of a mesh's `region` values; "cover" is hair, hats, glasses and masks, which hide what lies under
-them."""
+"""Names of a mesh's `region` values; "cover" is hair, hats, dark glasses and masks, which hide what lies
+under them."""
 _BONES_OF = {
     "head": ("head", "eye"),
     "neck": ("neck",),

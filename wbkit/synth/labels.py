@@ -1,6 +1,6 @@
 """What the camera sees of each keypoint, and the COCO-WholeBody record of each person.
 
-A keypoint is v = 2 where its own body part is the first surface on its line of sight (within half a pixel), 1
+A keypoint is v = 2 where its own body part is the first surface on its line of sight (within a pixel), 1
 where something hides it, 0 outside the picture or where nothing could tell. Face and hand points are
 labelled together: the part is valid when enough of it can be seen.
 """
@@ -91,7 +91,10 @@ def keypoint_visibility(
         mesh.person,
         mesh.region,
     )
-    out[seen, 2] = 2
+    # A sliver thinner than a pixel belongs to whoever fills the pixel: nobody can see a point in it.
+    own = cv2.dilate((buffers.person == person).astype(np.uint8), np.ones((3, 3), np.uint8))
+    at = np.clip(np.round(np.where(inside[:, None], pixels, 0)).astype(int), 0, np.array([width, height]) - 1)
+    out[seen & (own[at[:, 1], at[:, 0]] > 0), 2] = 2
     return out
 
 
@@ -136,8 +139,8 @@ def label_rules(keypoints: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, di
         away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
         at = np.clip(np.round(out[:, 1::-1]).astype(int), 0, np.array(mask.shape) - 1)
         lost = ~seen & (away[at[:, 0], at[:, 1]] > GUESS * np.sqrt(area))
-        if not valid["face"]:
-            lost[:3] |= ~seen[:3]  # nose and eyes of a head seen from behind
+        if not valid["face"] and not seen[:3].any():
+            lost[:3] = True  # nose and eyes of a head seen from behind
         lost[PARTS["face"].start :] = False
         out[lost] = 0
     for part, is_valid in valid.items():

@@ -62,6 +62,8 @@ def inside_limbs(body: Body, joints: np.ndarray, points: np.ndarray, without: st
     Args:
         without: side ("L" or "R") whose forearm and hand do not count: they hold the thing.
     """
+    if not len(points):
+        return 0.0
     begin, end, extra, radius, *_ = _capsule_table(body)
     names = [part[0] for part in _capsules()[0]]
     held = {f"lowerarm01.{without}", f"wrist.{without}"}

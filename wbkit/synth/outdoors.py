@@ -6,9 +6,9 @@ import numpy as np
 
 from wbkit.synth.builder import Builder
 from wbkit.synth.clutter import add_clutter
-from wbkit.synth.poses import choose, turn
 from wbkit.synth.props import ball, box, cylinder, tube
 from wbkit.synth.render import EMISSIVE, Mesh, join
+from wbkit.synth.rig import choose, turn
 from wbkit.synth.style import material
 
 SKIES = {"clear": (0.42, 0.62, 0.9), "cloudy": (0.55, 0.7, 0.9), "grey": (0.78, 0.8, 0.83),

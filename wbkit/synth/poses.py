@@ -12,7 +12,6 @@ import numpy as np
 
 from wbkit.synth import arms
 from wbkit.synth.body import Body, Rest
-from wbkit.synth.expressions import sample_face
 from wbkit.synth.hands import HANDS, bend_hand
 from wbkit.synth.limbs import overlap
 from wbkit.synth.rig import Rig, X, Y, Z, choose, spread, turn
@@ -21,6 +20,8 @@ KINDS = {"stand": 0.23, "walk": 0.13, "run": 0.06, "sit": 0.17, "crouch": 0.04, 
          "lunge": 0.035, "dance": 0.04, "lie": 0.05, "kick": 0.025, "throw": 0.025, "jump": 0.03,
          "swing": 0.025, "stretch": 0.025, "ride": 0.025, "ski": 0.025, "surf": 0.025,
          "lean": 0.015}  # fmt: skip
+TRIES, TRIES_A_KIND = 60, 15
+EASY_KINDS = {"stand": 0.5, "walk": 0.3, "kneel": 0.2}  # hardly ever in their own way
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 NECK = ("neck01", "neck02", "neck03", "head")
 _TWO_LEGS = {  # leading leg, other leg: hip flexion from, to, knee flexion from, to, degrees
@@ -150,21 +151,33 @@ def _below_trunk(body: Body, rest: Rest, pose: Pose) -> float:
 
 
 def sample_pose(body: Body, rest: Rest, rng: np.random.Generator, thickness: float = 1.0) -> Pose:
-    """A random pose for this body; of some tries the first without overlap, else the one with the least.
+    """A random pose for this body in which no limb is in another.
+
+    Poses that overlap are drawn again, after some tries as another kind; of `TRIES` the least bad is taken.
 
     Args:
         thickness: how thick this body's limbs are against a slim one's (its weight and clothes).
     """
     best = None
     kind = choose(rng, KINDS)
-    for _ in range(9 if kind != "lie" else 18):
+    for number in range(1, TRIES + 1):
         pose = _sample_once(body, rng, kind)
-        depth = overlap(body, rest, pose.rotations, thickness) + _below_trunk(body, rest, pose)
+        depth = _depth(body, rest, pose, thickness)
+        if depth <= 0:  # fingers may still reach into something
+            pose = _with_hands(body, rng, pose)
+            depth = _depth(body, rest, pose, thickness)
+            if depth <= 0:
+                return pose
         if best is None or depth < best[0]:
             best = depth, pose
-        if depth <= 0:
-            break
+        if number % TRIES_A_KIND == 0:
+            kind = choose(rng, EASY_KINDS)
     return _with_hands(body, rng, best[1])
+
+
+def _depth(body: Body, rest: Rest, pose: Pose, thickness: float) -> float:
+    """How deep the deepest limb is in another or in the ground, m; <= 0: none is."""
+    return overlap(body, rest, pose.rotations, thickness) + _below_trunk(body, rest, pose)
 
 
 def _with_hands(body: Body, rng: np.random.Generator, pose: Pose) -> Pose:
@@ -184,6 +197,3 @@ def mirror_pose(body: Body, pose: Pose) -> Pose:
     swap = {"L": "R", "R": "L"}
     rotations = flip @ pose.rotations[source] @ flip
     return replace(pose, rotations=rotations, grip=tuple(swap[s] for s in pose.grip))
-
-
-__all__ = ["KINDS", "Pose", "choose", "mirror_pose", "overlap", "sample_face", "sample_pose", "turn"]

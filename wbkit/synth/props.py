@@ -1,4 +1,4 @@
-"""Simple solids: boxes, tubes, balls, and the things made of them: furniture, held objects, cars, trees."""
+"""Simple solids: boxes, tubes, balls, and the things made of them: furniture, held objects."""
 
 from __future__ import annotations
 

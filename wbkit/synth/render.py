@@ -13,7 +13,7 @@ import numpy as np
 from wbkit.synth import raster, shading
 from wbkit.synth.shading import EMISSIVE, EYE, HAIR, SKIN, TEXTURED
 
-MATERIAL_FIELDS = 20
+MATERIAL_FIELDS = 19
 
 
 @dataclass(eq=False)
@@ -92,7 +92,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """Tables that a mesh's face columns point into: materials (M, 20), frames (K, 14), textures (T, S, 3)
+    """Tables that a mesh's face columns point into: materials (M, 19), frames (K, 14), textures (T, S, 3)
     uint8,
     brows (2, 5, 4)."""
 

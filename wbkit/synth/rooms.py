@@ -29,8 +29,8 @@ def build_room(b: Builder) -> None:
     ceiling = b.material((0.9, 0.9, 0.88), "plaster", 2.0)
     b.box((2 * wide + 0.2, depth, 0.1), (0, back - depth / 2, tall + 0.05), ceiling, 12)
     b.box((2 * wide, 0.02, 0.1), (0, back - 0.01, 0.05), b.material(b.near((0.8, 0.8, 0.8))))
-    for _ in range(rng.integers(1, 6)):
-        _on_wall(b, back, wide)
+    for k in range(rng.integers(1, 6)):
+        _on_wall(b, back - 0.012 * k, wide)  # where two meet, one lies clearly before the other
     for _ in range(rng.integers(1, 6)):
         _furniture(b, rng.uniform(-wide + 0.5, wide - 0.5), back - rng.uniform(0.25, 0.6))
     add_clutter(b, wide - 0.6, back - b.behind - 0.7, {"heap": 0.4, "shelf": 0.35, "figures": 0.25})

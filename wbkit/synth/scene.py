@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from wbkit.synth import camera as cameras
 from wbkit.synth.backgrounds import build_place
 from wbkit.synth.body import Body, load_body
 from wbkit.synth.clothes import dress
+from wbkit.synth.expressions import sample_face
 from wbkit.synth.fields import REGIONS, load_fields, region
-from wbkit.synth.poses import Pose, mirror_pose, sample_face, sample_pose, turn
+from wbkit.synth.poses import mirror_pose, sample_pose
 from wbkit.synth.props import FRAMES
 from wbkit.synth.render import Buffers, Camera, Light, Mesh, Surfaces, join, render
+from wbkit.synth.rig import turn
 from wbkit.synth.style import sample_outfit, sample_tones
 from wbkit.synth.textures import load_textures
 from wbkit.synth.things import held_thing, samples, seat, things_in_front
@@ -44,7 +46,6 @@ class Scene:
     camera: Camera
     light: Light
     surfaces: Surfaces
-    facts: dict = field(default_factory=dict)
 
     def mirrored(self) -> Scene:
         """The scene in a mirror: x changes sign, left and right of every person change places."""
@@ -96,13 +97,13 @@ def build_scene(rng: np.random.Generator, size_wh: tuple[int, int], persons: int
     count = persons or int(rng.choice(list(PEOPLE_SHARES), p=list(PEOPLE_SHARES.values())))
     people = _place_people(rng, [_person(rng, body, i, table) for i in range(count)])
     for _ in range(8):  # nobody's back may fill the picture
-        camera, framing = cameras.place_camera(rng, [p.keypoints for p in people], size_wh)
+        camera = cameras.place_camera(rng, [p.keypoints for p in people], size_wh)
         near = [np.linalg.norm(p.keypoints - camera.position, axis=1).min() for p in people[1:]]
         if not near or min(near) > 0.8:
             break
     behind = max(p.mesh.vertices[:, 1].max() for p in people)
     if rng.uniform() < CROWD_SHARE:
-        people += _crowd(rng, body, table, count, behind)
+        people += _crowd(rng, body, table, len(people), behind)
         behind = max(p.mesh.vertices[:, 1].max() for p in people)
     place = build_place(rng, table, behind, camera.position)
     things = []
@@ -114,10 +115,8 @@ def build_scene(rng: np.random.Generator, size_wh: tuple[int, int], persons: int
         load_textures(),
         load_fields().brows,
     )
-    facts = {"framing": framing, "place": place.kind}
-    return Scene(
-        people, join([p.mesh for p in people] + things), place.mesh, camera, place.light, surfaces, facts
-    )
+    near = join([p.mesh for p in people] + things)
+    return Scene(people, near, place.mesh, camera, place.light, surfaces)
 
 
 def render_scene(scene: Scene, rng: np.random.Generator) -> Picture:
@@ -156,7 +155,10 @@ def _person(rng: np.random.Generator, body: Body, number: int, table: list, crow
 
 
 def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person]:
-    """Spread people over the ground: close, also overlapping in the view, but never inside each other."""
+    """Spread people over the ground: close, also overlapping in the view, but never inside each other.
+
+    Whoever finds no room is left out; the others are numbered by their place in the list, as labels ask.
+    """
     placed = []
     spread = 0.45 + 0.22 * len(people)
     for person in people:
@@ -172,14 +174,10 @@ def _place_people(rng: np.random.Generator, people: list[Person]) -> list[Person
                 break
         else:
             continue  # no room: one person less
-        placed.append(
-            replace(
-                person,
-                keypoints=person.keypoints + shift,
-                room=room,
-                mesh=person.mesh.moved(np.eye(3), shift),
-            )
-        )
+        mesh = person.mesh.moved(np.eye(3), shift)
+        number = np.where(mesh.person >= 0, len(placed), -1).astype(mesh.person.dtype)
+        mesh = replace(mesh, person=number)
+        placed.append(replace(person, keypoints=person.keypoints + shift, room=room, mesh=mesh))
     return placed
 
 
@@ -203,6 +201,3 @@ def _crowd(rng: np.random.Generator, body: Body, table: list, first: int, behind
             )
         )
     return out
-
-
-__all__ = ["Person", "Picture", "Pose", "Scene", "build_scene", "random_generator", "render_scene"]

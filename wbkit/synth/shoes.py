@@ -109,7 +109,7 @@ def sole_only(last: Last, sole: float, number: int, person: int, side: str) -> M
     )
 
 
-def straps(body: Body, posed: Posed, last: Last, number: int, person: int, side: str) -> list[Mesh]:
+def straps(posed: Posed, last: Last, number: int, person: int, side: str) -> list[Mesh]:
     """Two bands over a foot."""
     fields = load_fields()
     skin = posed.vertices[(fields.region == region(f"foot.{side}")) & fields.is_skin]

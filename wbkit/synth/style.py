@@ -36,7 +36,7 @@ NEUTRALS = (
     (62, 84, 122),
     (98, 124, 160),
     (60, 62, 46),
-    (52, 40, 36),
+    (44, 42, 40),
 )
 
 
@@ -78,7 +78,7 @@ def linear(rgb) -> np.ndarray:
 def is_skin_like(rgb: np.ndarray) -> bool:
     """Whether an sRGB colour (0-1) could be taken for skin: orange hues of medium saturation."""
     h, s, v = cv2.cvtColor(np.float32([[rgb]]), cv2.COLOR_RGB2HSV)[0, 0]
-    return bool((h < 46 or h > 345) and 0.1 < s < 0.75 and v > 0.25)
+    return bool((h < 46 or h > 345) and 0.1 < s < 0.75 and v > 0.2)
 
 
 def cloth_colour(rng: np.random.Generator) -> np.ndarray:
@@ -118,17 +118,15 @@ def material(
 
 
 def cloth(rng: np.random.Generator, plain: float = 0.45, size: float = 1.0, dark: bool = False) -> np.ndarray:
-    """A random cloth material."""
-    colours = [cloth_colour(rng) for _ in range(3)]
-    if dark and rng.uniform() < 0.6:
-        colours[0] = np.array(NEUTRALS[rng.choice([0, 1, 2, 6, 7, 8, 9, 10])]) / 255
+    """A random cloth material; none of its colours is like skin."""
     tile = (
         rng.choice(["plain", "plain2", "knit", "heather", "denim"])
         if rng.uniform() < plain
         else rng.choice(CLOTH)
     )
-    if tile in ("heather", "denim"):
-        colours[1], colours[2] = np.clip(colours[0] * 0.6 + 0.12, 0, 1), np.clip(colours[0] * 0.5 + 0.3, 0, 1)
+    colours = _cloth_colours(rng, str(tile), dark)
+    while any(is_skin_like(c) for c in colours):  # mixtures may be, and a neutral of a warm tone
+        colours = _cloth_colours(rng, str(tile), dark)
     return material(
         TEXTURED,
         *colours,
@@ -140,8 +138,18 @@ def cloth(rng: np.random.Generator, plain: float = 0.45, size: float = 1.0, dark
     )
 
 
+def _cloth_colours(rng: np.random.Generator, tile: str, dark: bool) -> list[np.ndarray]:
+    """The three colours of a cloth, sRGB 0-1; those of heather and denim are shades of one."""
+    colours = [cloth_colour(rng) for _ in range(3)]
+    if dark and rng.uniform() < 0.6:
+        colours[0] = np.array(NEUTRALS[rng.choice([0, 1, 2, 6, 7, 8, 9, 10])]) / 255
+    if tile in ("heather", "denim"):
+        colours[1], colours[2] = np.clip(colours[0] * 0.6 + 0.12, 0, 1), np.clip(colours[0] * 0.5 + 0.3, 0, 1)
+    return colours
+
+
 def sample_tones(rng: np.random.Generator, traits: dict[str, float]) -> dict[str, np.ndarray]:
-    """Materials of the body itself: skin, eyes, hair, teeth, lashes, nails' place is taken by the skin's."""
+    """Materials of the body itself: skin, eyes, hair, teeth."""
     african, asian, caucasian = (traits[k] for k in ("african", "asian", "caucasian"))
     depth = np.clip(6.3 * african + 2.4 * asian + 1.2 * caucasian + rng.normal(0, 1.1), 0, 8)
     skin = np.array([np.interp(depth, range(9), SKIN_TONES[:, i]) for i in range(3)])

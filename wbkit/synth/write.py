@@ -28,7 +28,7 @@ from wbkit.files import atomic_write, read_json, write_json
 from wbkit.keypoints import KEYPOINTS, SKELETON
 from wbkit.synth import camera, labels, scene
 
-FORMAT = 2  # of the pictures; raised when the same seed gives other pictures
+FORMAT = 3  # of the pictures; raised when the same seed gives other pictures
 VAL_OFFSET = 10_000_000  # picture i of the validation set is picture VAL_OFFSET + i of its seed
 LARGEST_SIDE, SMALLEST_SIDE = 4096, 64
 
@@ -41,6 +41,11 @@ class Sample:
     image: np.ndarray
     annotations: list[dict]
     jpeg_quality: int
+
+    def jpeg(self) -> np.ndarray:
+        """The picture as the bytes of a JPEG file, (n,) uint8."""
+        quality = [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality]
+        return cv2.imencode(".jpg", self.image[:, :, ::-1], quality)[1]
 
 
 def make_picture(
@@ -104,7 +109,7 @@ def generate(
         InputError: an option is out of range, `out` holds another data set, or it cannot be written to.
             A later run with the same options goes on where this one stopped.
     """
-    out, workers = Path(out), workers or os.cpu_count() or 1
+    out, workers = Path(out), (os.cpu_count() or 1) if workers is None else workers
     _check_options(pictures, val_pictures, seed, workers, size_wh)
     options = {"format": FORMAT, "seed": seed, "size": list(size_wh)}
     _claim(out, options)
@@ -119,6 +124,7 @@ def generate(
     for split, n in splits.items():
         if n:
             _assemble(out, split, [job for job in jobs if job.split == split], options)
+    _remove_others(out, jobs)
     shutil.rmtree(out / ".parts")
     return out / "annotations" / "coco_wholebody_train_v1.0.json"
 
@@ -194,16 +200,23 @@ def _make(job: _Job) -> None:
     index = job.number + (VAL_OFFSET if job.split == "val" else 0)
     try:
         sample = make_picture(job.seed, index, job.size_wh)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, sample.jpeg_quality]
-        coded = cv2.imencode(".jpg", sample.image[:, :, ::-1], quality)[1]
         with atomic_write(job.image) as temporary:
-            temporary.write_bytes(coded.tobytes())
+            temporary.write_bytes(sample.jpeg().tobytes())
         write_json(job.part, sample.annotations)
     except InputError:
         raise
     except Exception as error:
         problem = f"picture {index} of seed {job.seed} failed: {error!r}"
         raise InputError(problem, "Please report it", file=job.image) from error
+
+
+def _remove_others(out: Path, jobs: list[_Job]) -> None:
+    """Remove what killed runs left: half pictures, and pictures beyond a number that was made smaller."""
+    wanted = {job.image for job in jobs}
+    for split in ("train", "val"):
+        for path in (out / f"{split}2017").glob("*.jpg"):
+            if path not in wanted:
+                path.unlink()
 
 
 def _assemble(out: Path, split: str, jobs: list[_Job], options: dict) -> None:
