@@ -483,24 +483,32 @@ def check_demo(out: Path, folder: Path, table: pd.DataFrame):
         assert picture.std() > 5
 
 
-def test_demo_fits_where_there_is_no_model(tiny_coco, tmp_path, capsys):
-    table = demo.run_demo(tiny_coco, tmp_path / "out", steps=3)
-    check_demo(tmp_path / "out", tiny_coco, table)
+def test_demo_takes_the_shipped_model(tiny_coco, tmp_path, tiny_checkpoint, capsys):
+    (tmp_path / "data" / "models").mkdir()
+    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "shipped.safetensors")
+    assert call("demo", "--data", tiny_coco, "--out", tmp_path / "out") == 0
+    check_demo(tmp_path / "out", tiny_coco, written_table(tmp_path / "out" / "table.csv"))
     text = capsys.readouterr().out
+    assert "shipped.safetensors" in text
     assert "5 people in 3 pictures" in text
-    assert "fitting HRNet-W16" in text
     assert "AP and AR by part" in text
     assert "The ten worst keypoints" in text
     assert all(name in text for name in DEMO_FILES)
 
 
-def test_demo_prefers_the_shipped_model(tiny_coco, tmp_path, tiny_checkpoint, monkeypatch, capsys):
-    (tmp_path / "data" / "models").mkdir()
-    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "shipped.safetensors")
-    monkeypatch.setattr(demo, "fit", lambda *_, **__: pytest.fail("fitted, though a model is there"))
-    assert call("demo", "--data", tiny_coco, "--out", tmp_path / "out") == 0
-    check_demo(tmp_path / "out", tiny_coco, written_table(tmp_path / "out" / "table.csv"))
-    assert "shipped.safetensors" in capsys.readouterr().out
+def test_demo_returns_its_table(tiny_coco, tmp_path, tiny_checkpoint):
+    check_demo(tmp_path / "out", tiny_coco, demo.run_demo(tiny_coco, tmp_path / "out", str(tiny_checkpoint)))
+
+
+def test_demo_without_a_model_says_so(tiny_coco, tmp_path, capsys):
+    assert call("demo", "--data", tiny_coco, "--out", tmp_path / "out") == 2
+    assert "--checkpoint" in capsys.readouterr().err
+
+
+def test_demo_stops_at_so_many_people(tiny_coco, tmp_path, tiny_checkpoint, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "MAX_PERSONS", 4)
+    demo.run_demo(tiny_coco, tmp_path / "out", str(tiny_checkpoint))
+    assert "4 people in 2 pictures" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["coco", "wholebody-mini"])
@@ -513,7 +521,7 @@ def test_demo_finds_its_data(name, tiny_coco, tmp_path):
     assert demo.find_demo_data(tiny_coco).images == tiny_coco / "val2017"
 
 
-def test_demo_and_predict_work_without_a_data_folder(tiny_coco, tmp_path, monkeypatch, capsys):
+def test_demo_and_predict_work_without_a_data_folder(tiny_coco, tmp_path, tiny_checkpoint, monkeypatch):
     """As when only the package was installed: --data and --checkpoint are enough."""
     from wbkit.commands import models
     from wbkit.errors import InputError
@@ -526,5 +534,5 @@ def test_demo_and_predict_work_without_a_data_folder(tiny_coco, tmp_path, monkey
     for module in (models, demo):
         monkeypatch.setattr(module, "data_folder", nothing)
     assert models.shipped_model() is None
-    demo.run_demo(tiny_coco, tmp_path / "out", steps=1)
-    assert "fitting HRNet-W16" in capsys.readouterr().out
+    table = demo.run_demo(tiny_coco, tmp_path / "out", str(tiny_checkpoint))
+    check_demo(tmp_path / "out", tiny_coco, table)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch.utils.data import Dataset
 
 from wbkit.cli import main
+from wbkit.commands.models import load_predictor
 from wbkit.data import SyntheticPeople
 from wbkit.errors import InputError
 from wbkit.hrnet import PoseNet
@@ -96,6 +97,12 @@ def test_learning_rate_by_hand():
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, *[1.0] * 4, *[0.1] * 4, *[0.01] * 2])
 
 
+def test_learning_rate_in_a_line_to_zero():
+    schedule = Schedule(learning_rate=2.0, warmup_steps=2, warmup_factor=0.5, epochs=2, to_zero=True)
+    rates = [learning_rate(step, 4, schedule) for step in range(9)]
+    assert rates == pytest.approx([1.0, 1.75, 1.5, 1.25, 1.0, 0.75, 0.5, 0.25, 0.0])
+
+
 @pytest.mark.parametrize(
     ("recipe", "gpus", "each"), [(W32_DARK_256x192, 8, 64), (W48_DARK_PLUS_384x288, 8, 32)]
 )
@@ -167,6 +174,22 @@ def test_resumed_run_ends_with_the_same_weights_bit_for_bit(tmp_path, stop_at):
     rest = fit(resumed, SMALL, Blobs(), hardware=CPU, run=run, progress=False)
     assert rest == losses[len(losses) - len(rest) :]
     assert_same_weights(resumed, whole)
+
+
+def test_run_in_slices_ends_with_the_same_weights(tmp_path):
+    """A deadline that has always passed: every call does one update and keeps its state."""
+    whole, calls = small_model(), 0
+    losses = fit(whole, SMALL, Blobs(), hardware=CPU, progress=False)
+    sliced, run = small_model(), Run(tmp_path, told())
+    parts = []
+    while not run.finished:
+        run = Run(tmp_path, told(), resume=calls > 0)
+        parts += fit(sliced, SMALL, Blobs(), hardware=CPU, run=run, minutes=1e-9, progress=False)
+        calls += 1
+        sliced = sliced if run.finished else small_model(seed=calls)
+    assert calls == 6
+    assert parts == losses
+    assert_same_weights(sliced, whole)
 
 
 def test_resume_refuses_another_run(tmp_path):
@@ -281,13 +304,29 @@ def test_train_command(train_coco, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(command(train_coco, out)) == 0
     text = capsys.readouterr().out
-    assert "HRNet-W16, 133 keypoints, input 128x96" in text
+    assert "HRNet-W16, 133 keypoints, input 192x128" in text
     assert "wholebody" in text
     assert (out / "final.safetensors").exists()
     assert main(command(train_coco, out)) == 2
     assert "--resume" in capsys.readouterr().err
     evaluate = ["evaluate", "--data", train_coco, "--checkpoint", out / "final.safetensors", "--workers", "0"]
     assert main([str(word) for word in evaluate]) == 0
+
+
+def test_train_command_at_another_input_size_in_slices(train_coco, tmp_path, capsys):
+    """The size goes into the weights' header, and from there into whatever uses them."""
+    out = tmp_path / "run"
+    small = ("--input-size", "64x96")
+    assert main(command(train_coco, out, *small, "--minutes", "1e-9")) == 0
+    assert "--resume goes on" in capsys.readouterr().out
+    assert not (out / "final.safetensors").exists()
+    assert main(command(train_coco, out, "--resume")) == 2
+    assert "recipe.input_size" in capsys.readouterr().err
+    assert main(command(train_coco, out, *small, "--resume")) == 0
+    assert "input 96x64" in capsys.readouterr().out
+    assert load_predictor(out / "final.safetensors").recipe == RECIPES["tiny"].at((64, 96))
+    assert main(command(train_coco, tmp_path / "odd", "--input-size", "60x96")) == 2
+    assert "multiples of 32" in capsys.readouterr().err
 
 
 def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
@@ -332,7 +371,7 @@ def test_synthetic_people_depend_on_seed_and_key_only():
     for k in (5, 1):  # another order, another picture rendered before
         for name, value in b[k].items():
             np.testing.assert_array_equal(value, samples[k][name])
-    assert samples[0]["crop"].shape == (128, 96, 3)
+    assert samples[0]["crop"].shape == (192, 128, 3)
     assert samples[0]["keypoints"].shape == (133, 2)
     assert not np.array_equal(samples[0]["crop"], samples[1]["crop"])
     assert a[8]["person"] == 8  # the next epoch's are new ones

@@ -16,8 +16,8 @@ EPILOGS = {
   wbkit demo                                   the embedded people, or data/coco if you have it
   wbkit demo --data data/coco --out outputs/x  your COCO-WholeBody folder
 
-Fits a narrow network to half a dozen people if no trained model is there, predicts them with DARK and flip
-test, prints AP by part and the ten worst keypoints, and draws poses, heatmaps and precision-recall.""",
+Predicts everybody in the ground truth's boxes (the first 300 of a large set) with the model that comes with
+wbkit, prints AP by part and the ten worst keypoints, and draws poses, heatmaps and precision-recall.""",
     "predict": """examples:
   wbkit predict photo.jpg --checkpoint w32_dark_256x192          fetches the published weights once
   wbkit predict a.jpg b.jpg --boxes boxes.json --checkpoint my.safetensors --recipe tiny
@@ -103,6 +103,7 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("outputs/demo"), metavar="DIR", help="default: %(default)s"
     )
+    parser.add_argument("--checkpoint", metavar="F", help="default: the model in data/models")
     parser.set_defaults(run=run_demo)
 
 
@@ -189,6 +190,8 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _what_to_train(parser: argparse.ArgumentParser) -> None:
+    from wbkit.synth.write import parse_size
+
     what = parser.add_argument_group("what")
     what.add_argument(
         "--recipe",
@@ -212,6 +215,12 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
         help="last layer of --init: loaded, left fresh, or only its 17 body maps carried over",
     )
     what.add_argument("--epochs", type=int, metavar="N", help="milestones move in proportion")
+    what.add_argument(
+        "--input-size",
+        type=parse_size,
+        metavar="WxH",
+        help="other crops than the recipe's: start small, then --init from there",
+    )
     what.add_argument("--batch-size", type=int, metavar="N", help="over all processes")
     what.add_argument("--learning-rate", type=float, metavar="LR", help="default: the recipe's, scaled")
     what.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
@@ -221,6 +230,7 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/train/RECIPE")
     how.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    how.add_argument("--minutes", type=float, metavar="M", help="stop then, with the state kept for --resume")
     how.add_argument("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
     how.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
     how.add_argument(
@@ -270,7 +280,7 @@ def _download_options(parser: argparse.ArgumentParser) -> None:
 def run_demo(options: argparse.Namespace) -> None:
     from wbkit.commands.demo import run_demo
 
-    run_demo(options.data, options.out)
+    run_demo(options.data, options.out, options.checkpoint)
 
 
 def run_predict(options: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ def export_mmpose(model: PoseNet, path: str | Path, recipe: Recipe) -> None:
 
 def export_safetensors(model: PoseNet, path: str | Path, recipe: Recipe, half: bool = False) -> None:
     """Write wbkit's own format; `half` stores convolutions in float16, half the size."""
-    save_pose_weights(model, path, {"recipe": recipe.name}, torch.float16 if half else None)
+    save_pose_weights(model, path, recipe.metadata(), torch.float16 if half else None)
 
 
 class CropsToHeatmaps(nn.Module):

@@ -206,10 +206,13 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
     smooth = steps.loss.ewm(span=15).mean()
     axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
     axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="running mean")
-    for step in steps.step[steps.learning_rate.diff() < 0]:
+    drops = steps.learning_rate < 0.5 * steps.learning_rate.shift()  # not each step of a line to 0
+    for step in steps.step[drops]:
         axes[0].axvline(step, color="#999999", lw=0.8, ls=":")
     axes[0].set(yscale="log", xlabel="update", ylabel="heatmap loss")
-    axes[0].set_title("Loss; dotted: the learning rate drops", loc="left", fontsize=11)
+    axes[0].set_title(
+        "Loss; dotted: the learning rate drops" if drops.any() else "Loss", loc="left", fontsize=11
+    )
     axes[0].legend(frameon=False)
     for part, (color, style) in PART_STYLES.items():
         width = 2.4 if part == "wholebody" else 1.6

@@ -42,6 +42,7 @@ class Run:
 
     Attributes:
         state: the content of `last.pt`, or None where the run is new.
+        finished: set by `fit`: whether its last update was reached.
 
     Raises:
         InputError: there is a run and `resume` is False, none and it is True, another one's, or the folder
@@ -52,6 +53,7 @@ class Run:
         self.folder, self.identity = Path(folder), identity
         self.last, self.metrics = self.folder / "last.pt", self.folder / "metrics.csv"
         self.state: dict | None = None
+        self.finished = False
         if self.last.exists() and not resume:
             raise InputError(
                 "holds a training run", "Give --resume to go on with it, or another --out", file=self.folder

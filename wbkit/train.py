@@ -7,6 +7,7 @@ One process or many: under `torchrun` the model is wrapped in PyTorch's Distribu
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -57,12 +58,14 @@ def batch_loss(
 
 
 def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
-    """Linear warm-up, then a drop by `gamma` after every milestone: the rate of update `step` (from 0).
+    """The rate of update `step` (from 0): linear warm-up, then drops at milestones or a line to 0.
 
     The warm-up is MMEngine's LinearLR: factor start + (1 - start) * step / (warmup_steps - 1).
     """
     rise = min(step / (schedule.warmup_steps - 1), 1.0) if schedule.warmup_steps > 1 else 1.0
     warmup = schedule.warmup_factor + (1 - schedule.warmup_factor) * rise
+    if schedule.to_zero:
+        return schedule.learning_rate * warmup * (1 - step / (schedule.epochs * steps_per_epoch))
     drops = sum(step >= m * steps_per_epoch for m in schedule.milestones)
     return schedule.learning_rate * warmup * schedule.gamma**drops
 
@@ -146,6 +149,7 @@ def fit(
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     validate_every: int = 1,
     save_every: int = 200,
+    minutes: float | None = None,
     shuffle: bool = True,
     progress: bool = True,
 ) -> list[float]:
@@ -159,6 +163,8 @@ def fit(
             first process; the one with the best "wholebody" (or else "body") is kept as
             best.safetensors.
         save_every: updates between two states (one is also kept after each epoch).
+        minutes: stop after this time with the state kept, to go on later: for borrowed machines. None: never.
+            `run.finished` says whether the last update was reached.
         shuffle: False keeps the dataset's order. For a handful of samples: the same ones then always share
             a batch, and BatchNorm learns from steady statistics. For `SyntheticPeople`: see there.
         progress: show a bar with loss, images a second and time to go.
@@ -173,19 +179,24 @@ def fit(
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
     loop = Loop(model, recipe, dataset, (hardware or Hardware()).resolved(), shuffle)
+    loop.deadline = time.monotonic() + 60 * minutes if minutes else None
     state = loop.restore(run.state) if run and run.state else Progress()
     done, total = state.step, recipe.schedule.epochs * loop.steps_per_epoch
     with tqdm(
         total=total, initial=done, desc="train", unit="step", disable=not progress or loop.rank > 0
     ) as bar:
         for epoch in range(state.step // loop.steps_per_epoch, recipe.schedule.epochs):
-            loop.train_one_epoch(epoch, state, bar, run, save_every)
+            if not loop.train_one_epoch(epoch, state, bar, run, save_every):
+                break
             last = epoch + 1 == recipe.schedule.epochs
             if validate and loop.rank == 0 and (last or (epoch + 1) % validate_every == 0):
                 loop.validate(validate, state, run)
             if run and loop.rank == 0:
                 run.save(loop.state(state))
+            if loop.time_is_up():
+                break
     if run and loop.rank == 0:
+        run.finished = state.step == total
         run.close()
     model.train()
     return state.losses
@@ -209,8 +220,12 @@ class Loop:
         self.codec = HeatmapCodec(**recipe.codec_settings())
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
+        plan = recipe.schedule
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), lr=plan.learning_rate, eps=plan.adam_epsilon, fused=True
+        )
         self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
+        self.deadline: float | None = None  # time.monotonic() after which to stop
 
     def _wrapped(self) -> nn.Module:
         """The network as it is called: synchronised, compiled, shared between processes as asked."""
@@ -224,8 +239,10 @@ class Loop:
             network = DistributedDataParallel(network, device_ids=ids)
         return network
 
-    def train_one_epoch(self, epoch: int, state: Progress, bar: tqdm, run: Run | None, save_every: int):
-        """The updates of one epoch that are still to be done."""
+    def train_one_epoch(
+        self, epoch: int, state: Progress, bar: tqdm, run: Run | None, save_every: int
+    ) -> bool:
+        """The updates of one epoch that are still to be done; False if the time was up before its end."""
         self._train_mode()
         self.sampler.epoch = epoch
         self.sampler.start = (state.step - epoch * self.steps_per_epoch) * self.share
@@ -242,7 +259,12 @@ class Loop:
                 run.log(state.step, epoch=epoch, loss=loss, learning_rate=rate, images_per_second=speed)
             if run and self.rank == 0 and state.step % save_every == 0:
                 run.save(self.state(state))
+            if self.time_is_up() and state.step < (epoch + 1) * self.steps_per_epoch:
+                if run and self.rank == 0:
+                    run.save(self.state(state))
+                return False
         self.sampler.start = 0
+        return True
 
     def _train_mode(self) -> None:
         self.network.train()
@@ -292,6 +314,15 @@ class Loop:
         torch.distributed.all_reduce(shared)
         return shared.item() / self.world
 
+    def time_is_up(self) -> bool:
+        """Whether the deadline of any process has passed."""
+        if self.deadline is None:
+            return False
+        late = torch.tensor(float(time.monotonic() > self.deadline), device=self.hardware.device)
+        if self.world > 1:
+            torch.distributed.all_reduce(late)
+        return late.item() > 0
+
     def _check(self, loss: float, batches: list[dict], step: int) -> None:
         if not math.isfinite(loss):
             who = [self.dataset.describe(i) for batch in batches for i in batch["person"].tolist()]
@@ -311,7 +342,7 @@ class Loop:
         if score > state.best:
             state.best = score
             if run:
-                save_pose_weights(self.model, run.folder / "best.safetensors", {"recipe": self.recipe.name})
+                save_pose_weights(self.model, run.folder / "best.safetensors", self.recipe.metadata())
 
     def state(self, state: Progress) -> dict:
         """All that the next update depends on. Samples depend on seed and position only."""

@@ -1,22 +1,19 @@
-"""The main job in one go: a model, predictions with DARK and flip test, the per-part table, pictures."""
+"""The main job in one go: the shipped model, predictions with flip test, the per-part table, pictures."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import Dataset
 
 from wbkit.annotations import Annotations, Results, load_annotations, save_results
-from wbkit.commands.models import load_predictor, shipped_model
+from wbkit.commands.models import load_predictor
 from wbkit.data import (
     CocoFolder,
     Persons,
-    WholeBodyDataset,
     find_coco_folder,
     persons_from_annotations,
     read_image,
@@ -24,32 +21,27 @@ from wbkit.data import (
 from wbkit.errors import InputError
 from wbkit.evaluate import keypoint_errors, per_part_table
 from wbkit.files import atomic_write, data_folder
-from wbkit.hrnet import PoseNet
 from wbkit.keypoints import PARTS
 from wbkit.matching import match
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, predict_persons
-from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
-from wbkit.train import Hardware, fit
 
-MAX_PERSONS = 6  # fitted and shown: as many as a minute or two suffice for
-DEMO_STEPS = 270  # updates of the fit: a minute or two
+MAX_PERSONS = 300  # predicted: a minute on two cores; the embedded set has fewer
+SHOWN = 6  # pictures drawn
 
 
-def run_demo(data: Path | None, out: Path, *, steps: int = DEMO_STEPS, seed: int = 0) -> pd.DataFrame:
+def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.DataFrame:
     """Model, predictions, table, worst keypoints and pictures, written to `out`; returns the table.
 
     Args:
         data: a COCO-WholeBody folder; None: `data/coco`, else the embedded set.
         out: folder for results.json, table.csv and the pictures; made if missing.
-        steps: updates of the fit, where there is no trained model.
-        seed: of the fit.
+        checkpoint: weights; None: the shipped model.
 
     Raises:
-        InputError: there is no such data, or it cannot be used.
+        InputError: there is no such data or model, or it cannot be used.
     """
     matplotlib.use("Agg")
-    torch.manual_seed(seed)
     folder = find_demo_data(data)
     everyone = load_annotations(folder.annotations)
     persons = persons_from_annotations(everyone)
@@ -60,7 +52,7 @@ def run_demo(data: Path | None, out: Path, *, steps: int = DEMO_STEPS, seed: int
     persons = persons.select(np.isin(persons.image_ids, _first_images(persons)))
     annotations = everyone.select_images(persons.image_ids)
     print(f"{len(persons)} people in {len(annotations.image_ids)} pictures of {folder.annotations}")
-    predictor = demo_predictor(persons, folder, steps, seed)
+    predictor = load_predictor(checkpoint)
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0)
     if failures:
         raise InputError(
@@ -89,64 +81,6 @@ def find_demo_data(data: Path | None) -> CocoFolder:
         f"there is no data: neither {tried[0]} nor {tried[1]} has annotations",
         "Give a COCO-WholeBody folder with --data DIR (wbkit download coco-val says how to get one)",
     )
-
-
-def demo_predictor(persons: Persons, folder: CocoFolder, steps: int, seed: int) -> Predictor:
-    """The shipped model where there is one, else a narrow HRNet fitted to these people for about a minute."""
-    if shipped_model():
-        return load_predictor(None)
-    recipe = fitted_recipe(len(persons), steps)
-    print(
-        f"No trained model in data/models: fitting HRNet-W{recipe.width} at "
-        f"{recipe.input_size[0]}x{recipe.input_size[1]} to these people. The numbers below say that the "
-        "pipeline works, not that the model has learnt people."
-    )
-    model = PoseNet(recipe.width).to(memory_format=torch.channels_last)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    samples = MirroredTwins(persons, folder.images, recipe, seed)
-    fit(model, recipe, samples, hardware=Hardware(device, bf16=False), shuffle=False)
-    return Predictor(model, recipe, device=device)
-
-
-def fitted_recipe(persons: int, steps: int) -> Recipe:
-    """`tiny` for `steps` updates, the learning rate falling at 75 % and 92 % of them."""
-    batch_size = min(6, 2 * persons)
-    epochs = max(1, round(steps * batch_size / (2 * persons)))
-    schedule = Schedule(
-        batch_size=batch_size,
-        learning_rate=3e-3,
-        epochs=epochs,
-        warmup_steps=20,
-        milestones=(round(0.75 * epochs), round(0.92 * epochs)),
-    )
-    return replace(RECIPES["tiny"], schedule=schedule)
-
-
-class MirroredTwins(Dataset):
-    """Every person once as in the picture and once mirrored, since flip test will ask for both."""
-
-    def __init__(self, persons: Persons, images: Path, recipe: Recipe, seed: int):
-        always = Augmentation(
-            flip_probability=1,
-            half_body_probability=0,
-            shift_probability=0,
-            scale=(1.0, 1.0),
-            rotation_probability=0,
-        )
-        self.persons, self.seed = persons, seed
-        plain = WholeBodyDataset(persons, images, recipe)
-        mirrored = WholeBodyDataset(persons, images, recipe, always, seed)
-        self.samples = [dataset[i] for dataset in (plain, mirrored) for i in range(len(persons))]
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, key: int) -> dict:
-        return self.samples[key % len(self)]
-
-    def describe(self, index: int) -> str:
-        """Who sample `index` is, for messages."""
-        return f"person {self.persons.ids[index]} in {self.persons.file_names[index]}"
 
 
 def _first_images(persons: Persons) -> np.ndarray:
@@ -180,7 +114,7 @@ def draw(
     """The three pictures: poses, heatmaps of the biggest person, precision-recall by part."""
     from wbkit import plots
 
-    shown = list(dict.fromkeys(persons.file_names.tolist()))[:6]
+    shown = list(dict.fromkeys(persons.file_names.tolist()))[:SHOWN]
     ids = dict(zip(persons.file_names.tolist(), persons.image_ids.tolist(), strict=True))
     overlays = []
     for name in shown:

@@ -78,7 +78,9 @@ def load_predictor(
 def _recipe_of(checkpoint: str, metadata: dict[str, str]) -> Recipe:
     """By the safetensors header, a published name, or a published file name."""
     if "recipe" in metadata:
-        return find_recipe(metadata["recipe"])
+        recipe = find_recipe(metadata["recipe"])
+        size = metadata.get("input_size")  # files before it was written are of the recipe's own
+        return recipe.at(tuple(int(n) for n in size.split("x"))) if size else recipe
     for recipe in RECIPES.values():
         published = recipe.checkpoint_url and recipe.checkpoint_url.rsplit("/", 1)[1]
         if checkpoint == recipe.name or (published and checkpoint.endswith(published)):

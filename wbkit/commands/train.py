@@ -18,7 +18,7 @@ from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.data import SyntheticPeople, WholeBodyDataset, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
-from wbkit.hrnet import PoseNet
+from wbkit.hrnet import STRIDE, PoseNet
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, find_recipe, predict_persons
 from wbkit.recipes import Recipe
@@ -56,10 +56,13 @@ def train(options: argparse.Namespace) -> None:
             validate=validation(options, recipe, hardware.resolved()),
             validate_every=options.validate_every,
             save_every=options.save_every,
+            minutes=options.minutes,
             shuffle=not isinstance(dataset, SyntheticPeople),
         )
-        if first:
-            save_pose_weights(model, out / "final.safetensors", {"recipe": recipe.name})
+        if first and not run.finished:
+            print(f"The time is up after {options.minutes:g} minutes; --resume goes on from {run.last}")
+        elif first:
+            save_pose_weights(model, out / "final.safetensors", recipe.metadata())
             best = "best.safetensors, " if (out / "best.safetensors").exists() else ""
             print(f"Written to {out}: final.safetensors, {best}metrics.csv, tensorboard/")
 
@@ -91,7 +94,18 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
         schedule = with_batch(schedule, options.batch_size)
     if options.learning_rate:
         schedule = replace(schedule, learning_rate=options.learning_rate)
-    return replace(recipe, schedule=schedule, num_keypoints=options.keypoints)
+    recipe = replace(recipe, schedule=schedule, num_keypoints=options.keypoints)
+    return at_input_size(recipe, options.input_size) if options.input_size else recipe
+
+
+def at_input_size(recipe: Recipe, size_wh: tuple[int, int]) -> Recipe:
+    """The recipe on smaller or larger crops; sigma stays what it is, in heatmap px."""
+    if any(s < STRIDE or s % STRIDE for s in size_wh):
+        raise InputError(
+            f"the input size is {size_wh[0]}x{size_wh[1]}",
+            f"Give multiples of {STRIDE}: the network halves its input five times",
+        )
+    return recipe.at(size_wh)
 
 
 def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
@@ -150,11 +164,12 @@ def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -
     """What is about to happen, in three lines."""
     s = recipe.schedule
     precision = "bfloat16" if hardware.bf16 else "float32"
+    fall = "in a line to 0" if s.to_zero else f"a tenth of it after epochs {s.milestones}"
     print(
         f"{recipe.name}: HRNet-W{recipe.width}, {recipe.num_keypoints} keypoints, input "
         f"{recipe.input_size[1]}x{recipe.input_size[0]}, on {hardware.device} in {precision}\n"
         f"{len(dataset)} samples an epoch, {s.epochs} epochs, batch {s.batch_size}, learning rate "
-        f"{s.learning_rate:g}, a tenth of it after epochs {s.milestones}\n"
+        f"{s.learning_rate:g}, {fall}\n"
         f"State, weights and numbers: {out}; the same command with --resume goes on after an interruption"
     )
 

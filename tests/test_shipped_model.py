@@ -1,0 +1,89 @@
+"""The model in data/models: what its card says of it, its size, and that it knows people it never saw."""
+
+import importlib.util
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import make_annotations
+
+from wbkit.annotations import load_annotations
+from wbkit.commands.models import load_predictor, shipped_model
+from wbkit.data import find_coco_folder, persons_from_annotations
+from wbkit.files import data_folder
+from wbkit.keypoints import PARTS, SIGMAS
+from wbkit.runs import AP_COLUMNS, COLUMNS
+
+ROOT = Path(__file__).resolve().parents[1]
+CARD = ROOT / "data" / "models" / "README.md"
+
+
+def tool():
+    """tools/model_card.py as a module."""
+    spec = importlib.util.spec_from_file_location("model_card", ROOT / "tools" / "model_card.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def measured() -> pd.DataFrame:
+    predictor = load_predictor(None, device="cpu")
+    return tool().measure(predictor, find_coco_folder(data_folder() / "wholebody-mini"))[0]
+
+
+def stated() -> pd.DataFrame:
+    """The card's first table."""
+    block = CARD.read_text().split("<!-- measured -->")[1]
+    lines = re.findall(r"^\| (\w+) \| (.+) \|$", block, re.MULTILINE)[:7]
+    number = lambda cell: float("nan") if cell == "-" else float(cell)  # noqa: E731
+    rows = {part: [number(cell) for cell in cells.split(" | ")] for part, cells in lines}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=tool().COLUMNS)
+
+
+def test_the_card_states_what_is_measured(measured):
+    pd.testing.assert_frame_equal(stated(), measured, check_names=False, atol=0.006, rtol=0)
+
+
+def test_its_file_is_small():
+    assert shipped_model().stat().st_size <= 16e6
+
+
+def test_placement_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(0)
+    annotations = load_annotations(make_annotations(3, 4, seed=1))
+    persons = persons_from_annotations(annotations)
+    keypoints = persons.keypoints + rng.normal(0, 8, persons.keypoints.shape)
+    table = tool().placement(annotations, persons, keypoints)
+    areas = dict(zip(annotations.ids.tolist(), annotations.areas.tolist(), strict=True))
+    for part, k in PARTS.items():
+        near, labelled, similarities = 0, 0, []
+        for n in range(len(persons)):
+            found = []
+            for j in range(k.start, k.stop):
+                x, y, v = persons.keypoints[n, j]
+                if v > 0:
+                    d = math.dist((x, y), keypoints[n, j, :2])
+                    near += d <= 0.05 * max(persons.boxes_xywh[n, 2:])
+                    labelled += 1
+                    found.append(math.exp(-(d**2) / (2 * areas[persons.ids[n]] * (2 * SIGMAS[j]) ** 2)))
+            similarities += [np.mean(found)] if found else []
+        assert table.loc[part, "PCK .05"] == pytest.approx(near / labelled)
+        assert table.loc[part, "mean OKS"] == pytest.approx(np.mean(similarities))
+
+
+def test_curves_of_two_stages_are_joined(tmp_path):
+    for name, loss in (("a", 0.2), ("b", 0.1)):
+        (tmp_path / name).mkdir()
+        rows = [f"{step},0,{loss},0.001,9,,,,,,," for step in (20, 40)]
+        tests = "40,,,,,0.5,0.4,0.3,0.2,0.2,0.2,0.1"
+        head = ",".join((*COLUMNS, *AP_COLUMNS))
+        (tmp_path / name / "metrics.csv").write_text("\n".join([head, *rows, tests]) + "\n")
+    tool().join_runs([tmp_path / "a", tmp_path / "b"], tmp_path)
+    table = pd.read_csv(tmp_path / "training.csv")
+    assert table.step.tolist() == [20, 40, 40, 60, 80, 80]
+    assert table.stage.tolist() == ["a"] * 3 + ["b"] * 3
+    assert (tmp_path / "training.png").stat().st_size > 5000

@@ -1,0 +1,150 @@
+"""Measure the model in data/models and write the numbers into its card; also join the curves of its runs.
+
+python tools/model_card.py                                   the card's table, from the embedded val set
+python tools/model_card.py --sample DIR --out outputs/card   also of another folder, and drawings
+python tools/model_card.py --runs outputs/a outputs/b        training.csv and training.png, stage by stage
+
+Between the marks `<!-- measured -->` and `<!-- end -->` data/models/README.md is written by this tool.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from wbkit.annotations import Annotations, load_annotations
+from wbkit.commands.models import load_predictor, shipped_model
+from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations, read_image
+from wbkit.evaluate import per_part_table
+from wbkit.files import atomic_write, data_folder
+from wbkit.keypoints import PARTS, SIGMAS
+from wbkit.matching import oks
+from wbkit.nms import rescore_and_nms
+from wbkit.plots import draw_pose, training_curves
+from wbkit.predict import Predictor, predict_persons
+
+COLUMNS = ("AP", "AR", "mean OKS", "PCK .05", "PCK .10")
+MARKS = ("<!-- measured -->", "<!-- end -->")
+
+
+def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.ndarray, Persons]:
+    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3); the persons.
+
+    PCK .05: share of labelled keypoints within 5 % of the longer side of the person's box.
+    """
+    annotations = load_annotations(folder.annotations)
+    persons = persons_from_annotations(annotations)
+    raw, failures = predict_persons(predictor, persons, folder.images, workers=0, progress=False)
+    if failures:
+        raise SystemExit(f"{len(failures)} people were not predicted: {failures[0]}")
+    results = rescore_and_nms(raw, input_size=predictor.recipe.input_size)
+    table = per_part_table(annotations, results)[["AP", "AR"]]
+    rows = placement(annotations, persons, raw.keypoints)
+    return table.join(rows).loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
+
+
+def placement(annotations: Annotations, persons: Persons, keypoints: np.ndarray) -> pd.DataFrame:
+    """Mean OKS and PCK by part, over persons and keypoints that have labels.
+
+    Args:
+        keypoints: (N, 133, 3) predicted for each of `persons`.
+    """
+    place = {i: n for n, i in enumerate(annotations.ids.tolist())}
+    areas = annotations.areas[[place[i] for i in persons.ids.tolist()]]
+    labelled = persons.keypoints[..., 2] > 0  # (N, 133)
+    offsets = keypoints[..., :2] - persons.keypoints[..., :2]
+    distance = np.hypot(offsets[..., 0], offsets[..., 1]) / persons.boxes_xywh[:, 2:].max(1)[:, None]
+    rows = {}
+    for part, k in PARTS.items():
+        similarity = part_oks(keypoints[:, k], persons.keypoints[:, k], areas, k)
+        near = distance[:, k][labelled[:, k]]
+        share = [float((near <= limit).mean()) if len(near) else np.nan for limit in (0.05, 0.10)]
+        mean = float(np.nanmean(similarity)) if len(near) else np.nan
+        rows[part] = dict(zip(COLUMNS[2:], [mean, *share], strict=True))
+    return pd.DataFrame(rows).T
+
+
+def part_oks(predicted: np.ndarray, truth: np.ndarray, areas: np.ndarray, part: slice) -> np.ndarray:
+    """(N,) OKS of one part, NaN for persons without labels there."""
+    return oks(predicted[..., :2], truth[..., :2], truth[..., 2] > 0, areas, SIGMAS[part])
+
+
+def markdown(tables: dict[str, pd.DataFrame]) -> str:
+    """The measured part of the card."""
+    lines = []
+    for title, table in tables.items():
+        lines += ["", f"**{title}**", "", "| | " + " | ".join(table.columns) + " |", "|" + " --- |" * 6]
+        for part, row in table.iterrows():
+            cells = ["-" if np.isnan(v) else f"{v:.3f}".lstrip("0") or "0" for v in row]
+            lines.append(f"| {part} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n\n"
+
+
+def write_card(card: Path, text: str) -> None:
+    """Replace what stands between the marks."""
+    before, rest = card.read_text().split(MARKS[0])
+    with atomic_write(card) as temporary:
+        temporary.write_text(f"{before}{MARKS[0]}\n{text}{MARKS[1]}{rest.split(MARKS[1])[1]}")
+
+
+def join_runs(runs: list[Path], out: Path) -> None:
+    """training.csv and training.png: the metrics of all stages, their updates counted through."""
+    parts, done = [], 0
+    for run in runs:
+        rows = pd.read_csv(run / "metrics.csv")
+        parts.append(rows.assign(step=rows.step + done, stage=run.name))
+        done += int(rows.step.max())
+    table = pd.concat(parts)
+    with atomic_write(out / "training.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    with atomic_write(out / "training.png") as temporary:
+        training_curves(table)[0].figure.savefig(temporary, dpi=90)
+
+
+def draw(keypoints: np.ndarray, persons: Persons, folder: CocoFolder, out: Path) -> None:
+    """Every picture of `folder` with its predicted people, to look at."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in dict.fromkeys(persons.file_names.tolist()):
+        found = keypoints[persons.file_names == name]
+        picture = draw_pose(read_image(folder.images / name), found[..., :2], found[..., 2])
+        cv2.imwrite(str(out / f"{Path(name).stem}.png"), picture[..., ::-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, help="another model: print only")
+    parser.add_argument("--sample", type=Path, metavar="DIR", help="a second COCO-WholeBody folder")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="drawings of its pictures")
+    parser.add_argument("--runs", type=Path, nargs="+", metavar="DIR", help="folders of `wbkit train`")
+    options = parser.parse_args()
+    matplotlib.use("Agg")
+    models = data_folder() / "models"
+    predictor = load_predictor(options.checkpoint or shipped_model(), device="cpu")
+    tables = {
+        "data/wholebody-mini, val, ground-truth boxes": measure(
+            predictor, find_coco_folder(data_folder() / "wholebody-mini")
+        )[0]
+    }
+    if options.sample:
+        folder = find_coco_folder(options.sample)
+        table, keypoints, persons = measure(predictor, folder)
+        pictures = len(set(persons.file_names.tolist()))
+        tables[f"{len(persons)} people in {pictures} photographs of COCO val2017, ground-truth boxes"] = table
+        if options.out:
+            draw(keypoints, persons, folder, options.out)
+    print(markdown(tables))
+    if not options.checkpoint:
+        write_card(models / "README.md", markdown(tables))
+    if options.runs:
+        join_runs(options.runs, models)
+
+
+if __name__ == "__main__":
+    main()
