@@ -25,7 +25,8 @@ from wbkit.predict import (
 )
 from wbkit.recipes import RECIPES
 
-TINY = replace(RECIPES["tiny"], udp=False, shift_flipped=True)  # the published systems' conventions, small
+TINY = replace(RECIPES["tiny"].at((96, 128)), sigma=1.5, udp=False, shift_flipped=True)
+"""The published systems' conventions, small."""
 BOXES = np.array([[10, 10, 50, 100], [90.5, 15, 55, 95], [-5, 20, 80, 60.25]])
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -179,7 +179,7 @@ def fit(
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
     loop = Loop(model, recipe, dataset, (hardware or Hardware()).resolved(), shuffle)
-    loop.deadline = time.monotonic() + 60 * minutes if minutes else None
+    loop.deadline = None if minutes is None else time.monotonic() + 60 * minutes
     state = loop.restore(run.state) if run and run.state else Progress()
     done, total = state.step, recipe.schedule.epochs * loop.steps_per_epoch
     with tqdm(

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -76,7 +77,8 @@ class process_group:
 
     def __enter__(self) -> None:
         if self.active:
-            torch.distributed.init_process_group("nccl" if self.gpu else "gloo")
+            # The others wait while the first one validates: ten minutes, the default, may be too few.
+            torch.distributed.init_process_group("nccl" if self.gpu else "gloo", timeout=timedelta(hours=2))
 
     def __exit__(self, *error) -> None:
         if self.active:
