@@ -135,13 +135,13 @@ def match(annotations: Annotations, results: Results, part: str) -> Matches:
         raise InputError(f"there is no part {part!r}", f"Choose one of {', '.join(PARTS)}")
     require_known_images(annotations, results)
     image_ids = np.sort(annotations.image_ids)  # (I,)
-    detections, pictures, scores = _evaluated(results, image_ids, part)  # (E,) each
-    pair_positions, pair_persons = _pairs(annotations, image_ids, pictures)  # (P,) each
-    pair_oks = _pair_oks(annotations, results, part, detections[pair_positions], pair_persons)
+    detections, pictures, scores = evaluated_detections(results, image_ids, part)  # (E,) each
+    pair_positions, pair_persons = pairs_by_picture(annotations, image_ids, pictures)  # (P,) each
+    pair_oks = oks_of_pairs(annotations, results, part, detections[pair_positions], pair_persons)
     outside_persons = _outside_ranges(annotations.areas)  # (N, A)
     unlabelled = ~(annotations.keypoints[:, PARTS[part], 2] > 0).any(1)  # (N,)
     ignored_persons = (unlabelled | annotations.crowd)[:, None] | outside_persons  # (N, A)
-    persons = _matched_persons(
+    persons = matched_persons(
         pictures, pair_positions, pair_persons, pair_oks, ignored_persons, annotations.crowd
     )  # (E, A, T)
     outside = _outside_ranges(results.areas[detections])[..., None]  # (E, A, 1)
@@ -175,7 +175,7 @@ def _outside_ranges(areas: np.ndarray) -> np.ndarray:
     return (areas[:, None] < low) | (areas[:, None] > high)
 
 
-def _evaluated(
+def evaluated_detections(
     results: Results, image_ids: np.ndarray, part: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The detections that the reference looks at: `detections`, `pictures`, `scores` of `Matches`."""
@@ -189,7 +189,7 @@ def _evaluated(
     return detections, pictures[rank < MAX_DETECTIONS], scores[detections]
 
 
-def _pairs(
+def pairs_by_picture(
     annotations: Annotations, image_ids: np.ndarray, pictures: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every detection with every person of its picture: positions (P,) and persons (P,)."""
@@ -203,7 +203,7 @@ def _pairs(
     return positions, by_picture[first[pictures[positions]] + slot]
 
 
-def _pair_oks(
+def oks_of_pairs(
     annotations: Annotations, results: Results, part: str, detections: np.ndarray, persons: np.ndarray
 ) -> np.ndarray:
     """OKS of pairs, equal to the reference's to the last bit: (P,) and (P,) indices -> (P,).
@@ -242,7 +242,7 @@ def _offsets_from_box(points: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
     return np.maximum(0, corner - size - points) + np.maximum(0, points - (corner + size * 2))
 
 
-def _matched_persons(
+def matched_persons(
     pictures: np.ndarray,
     pair_positions: np.ndarray,
     pair_persons: np.ndarray,
@@ -250,8 +250,11 @@ def _matched_persons(
     ignored_persons: np.ndarray,
     crowd: np.ndarray,
 ) -> np.ndarray:
-    """`Matches.persons` (E, A, T), by dense tables (picture, rank, person) of some pictures at a time."""
-    persons = np.full((len(pictures), len(AREA_RANGES), len(OKS_THRESHOLDS)), -1)
+    """`Matches.persons` (E, A, T), by dense tables (picture, rank, person) of some pictures at a time.
+
+    Arguments are columns of `Matches`, for any number A of area ranges, and (N,) bool `crowd`.
+    """
+    persons = np.full((len(pictures), ignored_persons.shape[1], len(OKS_THRESHOLDS)), -1)
     near = pair_oks >= OKS_THRESHOLDS[0]  # the others can never be matched
     positions, candidates, similarity = pair_positions[near], pair_persons[near], pair_oks[near]
     busy, picture = np.unique(pictures[positions], return_inverse=True)  # pictures with anything to match
@@ -303,7 +306,7 @@ def _greedy(similarity: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> n
     """
     thresholds = OKS_THRESHOLDS[:, None]  # (T, 1)
     pictures, ranks, columns = similarity.shape
-    taken = np.zeros((pictures, len(AREA_RANGES), len(OKS_THRESHOLDS), columns), bool)  # (C, A, T, G)
+    taken = np.zeros((pictures, ignored.shape[1], len(OKS_THRESHOLDS), columns), bool)  # (C, A, T, G)
     chosen = np.full((pictures, ranks, *taken.shape[1:3]), -1)  # (C, R, A, T)
     for rank in range(ranks):
         value = similarity[:, rank, None, None]  # (C, 1, 1, G)
