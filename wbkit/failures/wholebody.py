@@ -107,7 +107,9 @@ def shifted_fingers(
         enough = np.take_along_axis(count, target[..., None], 2) >= SHIFTED_FINGER_POINTS  # (R, 5, 1)
         on_it = np.take_along_axis(on_other, target[:, :, None, None], 3)[..., 0]  # (R, 5, 4)
         goal = first + target[..., None] * _JOINTS + np.arange(_JOINTS)  # (R, 5, 4)
-        found[rows, first : hand.stop] = np.where(on_it & enough, goal, -1).reshape(len(rows), _FINGERS * _JOINTS)
+        found[rows, first : hand.stop] = np.where(on_it & enough, goal, -1).reshape(
+            len(rows), _FINGERS * _JOINTS
+        )
     return found
 
 
