@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks import bench_synth
+from benchmarks import bench_failures, bench_synth
 from wbkit.annotations import load_annotations, load_results, results_from_arrays
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
@@ -161,6 +161,8 @@ def main() -> None:
     print(table.to_string(float_format="{:.1f}".format, na_rep="-"))
     print("floor: reading the maps once; for the network, its multiplications at the measured matmul speed")
     print(bench_synth.measure())
+    print("failure analysis, val2017-size problem:")
+    bench_failures.measure(all_causes=False)
 
 
 if __name__ == "__main__":

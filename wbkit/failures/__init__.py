@@ -4,25 +4,32 @@ Works on any model's COCO-WholeBody results file, without torch.
 """
 
 from wbkit.failures.analysis import Analysis, analyse
+from wbkit.failures.calibration import expected_calibration_error, instance_calibration, keypoint_calibration
 from wbkit.failures.causes import Classes, classify
 from wbkit.failures.classes import CAUSES, CLASSES, LABELLED_CAUSES, RONCHI_CLASSES, class_table
+from wbkit.failures.compare import Comparison, compare
 from wbkit.failures.cost import ap_cost
+from wbkit.failures.gallery import worst
 from wbkit.failures.intervals import ap_intervals
 from wbkit.failures.pairs import Pairs, pair_up
 from wbkit.failures.persons import VERDICTS, detection_table, person_table, verdict_table
 from wbkit.failures.repairs import REPAIRS, TARGETS
+from wbkit.failures.slices import PERSON_SLICINGS, SLICINGS, sensitivity, slice_table
 from wbkit.failures.table import cause_table, hallucination_table, keypoint_table
 
 __all__ = [
     "CAUSES",
     "CLASSES",
     "LABELLED_CAUSES",
+    "PERSON_SLICINGS",
     "REPAIRS",
     "RONCHI_CLASSES",
+    "SLICINGS",
     "TARGETS",
     "VERDICTS",
     "Analysis",
     "Classes",
+    "Comparison",
     "Pairs",
     "analyse",
     "ap_cost",
@@ -30,10 +37,17 @@ __all__ = [
     "cause_table",
     "class_table",
     "classify",
+    "compare",
     "detection_table",
+    "expected_calibration_error",
     "hallucination_table",
+    "instance_calibration",
+    "keypoint_calibration",
     "keypoint_table",
     "pair_up",
     "person_table",
+    "sensitivity",
+    "slice_table",
     "verdict_table",
+    "worst",
 ]

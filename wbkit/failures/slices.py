@@ -1,0 +1,236 @@
+"""Where errors gather: by size, occlusion, truncation, crowding, visibility and score; and AP by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from wbkit.errors import InputError
+from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
+from wbkit.failures.attributes import crowding, part_sizes, truncated
+from wbkit.failures.classes import CODES, LABELLED_CAUSES, PART_SLICES
+from wbkit.failures.intervals import interval, picture_weights, resampled
+from wbkit.failures.precision import rank
+from wbkit.failures.rematch import change, match_part
+from wbkit.keypoints import PARTS
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """One way to cut the keypoint table: a column, and edges of half-open bins [low, high).
+
+    Attributes:
+        column: of `keypoint_table`. title: for plots.
+        edges: of the bins; None for quantiles of the data (`bins` of them).
+        labels: names of the bins; () for ranges.
+        root: cut the square root of the column (a size in px from an area).
+    """
+
+    column: str
+    title: str
+    edges: tuple[float, ...] | None = None
+    labels: tuple[str, ...] = ()
+    bins: int = 5
+    root: bool = False
+
+
+_INF = float("inf")
+SLICINGS: dict[str, Slicing] = {
+    "size": Slicing(
+        "person_area", "person's size, sqrt of area (px)", (0, 32, 64, 96, 160, 256, _INF), root=True
+    ),
+    "part_size": Slicing("part_size", "part's size (px)", (0, 8, 16, 32, 64, 128, _INF)),
+    "visibility": Slicing("v", "visibility", (0.0, 1.0 + 1e-6, _INF), ("hidden", "visible")),
+    "occlusion": Slicing(
+        "hidden_share",
+        "share of the person's labelled points that are hidden",
+        (0, 1e-6, 0.25, 0.5, _INF),
+        ("none", "< 25 %", "25-50 %", ">= 50 %"),
+    ),
+    "truncation": Slicing("truncated", "at the picture's border", (0, 0.5, _INF), ("inside", "cut off")),
+    "crowding": Slicing(
+        "neighbours", "people whose boxes overlap", (0, 1, 2, 3, _INF), ("0", "1", "2", "3+")
+    ),
+    "overlap": Slicing("overlap", "highest box IoU with another person", (0, 0.01, 0.1, 0.3, 0.5, _INF)),
+    "labelled": Slicing("person_labelled", "labelled keypoints of the person", (1, 18, 40, 90, 120, 134)),
+    "score": Slicing("score", "keypoint's score", None, bins=10),
+    "person_score": Slicing("person_score", "person's score", None, bins=10),
+}
+"""What tables can be cut by. Edges in px and shares; sizes double roughly from bin to bin."""
+PERSON_SLICINGS = ("size", "occlusion", "truncation", "crowding", "overlap", "labelled", "part_size")
+"""Slicings of labelled persons, by which AP can be cut too (`sensitivity`)."""
+
+
+def slice_table(table: pd.DataFrame, by: str, *, parts: bool = True) -> pd.DataFrame:
+    """Errors and causes in each slice, with both normalisations side by side.
+
+    Args:
+        table: of `keypoint_table`.
+        by: a key of `SLICINGS`.
+        parts: cut each part by itself; False for all parts together (part "wholebody").
+
+    Returns:
+        A row for each part and bin that holds labelled keypoints: part, bin (categories, in order), low,
+        high (edges of the bin), labelled (keypoints); found (share with a prediction); error_px,
+        error_person, error_part (medians over these), similarity, similarity_part (means over these: the
+        official ks, and ks by the part's own box); and the share of labelled keypoints with each cause
+        (`LABELLED_CAUSES`; they add up to 1). Keypoints without a value in the column are left out.
+
+    Raises:
+        InputError: there is no such slicing.
+    """
+    slicing = _slicing(by, SLICINGS)
+    labelled = table[table["v"] > 0]
+    values = _values(labelled, slicing)
+    bins, low, high = _cut(values, slicing)
+    part = labelled["part"].to_numpy() if parts else np.full(len(labelled), "wholebody")
+    names = list(PART_SLICES) if parts else ["wholebody"]
+    columns = ["error_px", "error_person", "error_part", "similarity", "similarity_part"]
+    data = labelled[columns].assign(
+        part=pd.Categorical(part, categories=names),
+        bin=bins,
+        cause=labelled["cause"].cat.codes,
+        found=labelled["detection"] >= 0,
+    )
+    grouped = data.groupby(["part", "bin"], observed=True)
+    rows = grouped.agg(
+        labelled=("cause", "size"),
+        found=("found", "mean"),
+        error_px=("error_px", "median"),
+        error_person=("error_person", "median"),
+        error_part=("error_part", "median"),
+        similarity=("similarity", "mean"),
+        similarity_part=("similarity_part", "mean"),
+    )
+    counts = data.groupby(["part", "bin", "cause"], observed=True).size().unstack("cause", fill_value=0)
+    for name in LABELLED_CAUSES:
+        share = counts[CODES[name]] if CODES[name] in counts else pd.Series(0, counts.index)
+        rows[name] = share / rows["labelled"]
+    rows = rows.reset_index()
+    place = rows["bin"].cat.codes.to_numpy()
+    rows.insert(2, "low", low[place])
+    rows.insert(3, "high", high[place])
+    return rows
+
+
+def _slicing(by: str, known: dict[str, Slicing] | Sequence[str]) -> Slicing:
+    if by not in known:
+        raise InputError(f"there is no slicing {by!r}", f"Choose one of {', '.join(known)}")
+    return SLICINGS[by]
+
+
+def _values(labelled: pd.DataFrame, slicing: Slicing) -> np.ndarray:
+    """The column to cut; the share of hidden points is counted here."""
+    if slicing.column == "hidden_share":
+        return (labelled["v"] <= 1).groupby(labelled["person"]).transform("mean").to_numpy()
+    values = labelled[slicing.column].to_numpy(np.float64)
+    return np.sqrt(values) if slicing.root else values
+
+
+def _cut(values: np.ndarray, slicing: Slicing) -> tuple[pd.Categorical, np.ndarray, np.ndarray]:
+    """Bins of the values, and their lower and upper edges."""
+    edges = np.array(slicing.edges if slicing.edges is not None else _quantiles(values, slicing.bins), float)
+    labels = list(slicing.labels) or _ranges(edges)
+    # Columns of the table are float32: a value of .1 must not fall below an edge of .1.
+    codes = np.searchsorted(edges.astype(np.float32), values.astype(np.float32), side="right") - 1
+    codes[~np.isfinite(values) | (codes >= len(labels))] = -1
+    return pd.Categorical.from_codes(codes, categories=labels, ordered=True), edges[:-1], edges[1:]
+
+
+def _quantiles(values: np.ndarray, bins: int) -> np.ndarray:
+    """Edges of bins that hold equally many values; fewer where values repeat."""
+    known = values[np.isfinite(values)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1))) if len(known) else np.array([0.0])
+    return np.append(edges[: max(1, len(edges) - 1)], _INF)  # the last bin is open
+
+
+def _ranges(edges: np.ndarray) -> list[str]:
+    """Names of bins such as "32–64", with as many digits as tell them apart."""
+    for digits in range(3, 17):
+        names = [f"{a:.{digits}g}–{b:.{digits}g}".replace("inf", "∞") for a, b in pairwise(edges)]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def sensitivity(
+    annotations: AnnotationSource | Analysis,
+    results: ResultSource | None = None,
+    *,
+    by: str = "size",
+    parts: Sequence[str] = tuple(PARTS),
+    resamples: int = 0,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """AP and AR of each slice of the labelled persons: how sensitive a model is to size, crowding, ...
+
+    As COCO does with sizes: persons outside the slice are ignored. Detections stay, since they belong to
+    no slice, except that those assigned to a person outside of it are left out: a false alarm counts in
+    every slice, an inexact find in its own only. AP therefore depends on how many persons a slice holds;
+    AR does not.
+
+    Args:
+        by: one of `PERSON_SLICINGS`. parts: keys of `PARTS`.
+        resamples: bootstrap resamples over pictures, 0 for no intervals. level, seed: of these.
+
+    Returns:
+        A row for each part and bin with somebody to be found: part, bin (categories), low, high, persons,
+        AP, AP50, AR, and with resamples each of these with _low and _high.
+
+    Raises:
+        InputError: as `analyse`; no such slicing or part; bad numbers.
+    """
+    slicing = _slicing(by, PERSON_SLICINGS)
+    analysis = analyse(annotations, results)
+    weights = picture_weights(len(analysis.annotations.image_ids), resamples, seed)
+    rows = []
+    for part in parts:
+        bins, low, high = _cut(_person_values(analysis, by, part), slicing)
+        start = match_part(analysis.pairs, part)
+        for code in np.unique(bins.codes[bins.codes >= 0]):
+            outside = bins.codes != code  # (P,)
+            ignored = start.ignored_persons.copy()
+            ignored[analysis.pairs.persons[outside]] = True
+            gone = np.isin(start.detections, analysis.pairs.detections[outside & analysis.pairs.found])
+            cut = change(start, ignored_persons=ignored, removed=start.removed | gone)
+            if ignored.all():
+                continue
+            samples = resampled(rank(cut), weights)[:, [0, 1, 3]]  # (R, 3)
+            row = {"part": part, "bin": bins.categories[code], "low": low[code], "high": high[code]}
+            row |= {"persons": int((~ignored).sum())}
+            ends = interval(samples[1:], level)
+            for i, name in enumerate(("AP", "AP50", "AR")):
+                row[name] = samples[0, i]
+                row |= {f"{name}_low": ends[0][i], f"{name}_high": ends[1][i]} if resamples else {}
+            rows.append(row)
+    labels = list(_cut(np.zeros(0), slicing)[0].categories)
+    table = pd.DataFrame(
+        rows, columns=None if rows else ["part", "bin", "low", "high", "persons", "AP", "AP50", "AR"]
+    )
+    table["part"] = pd.Categorical(table["part"], categories=list(parts))
+    table["bin"] = pd.Categorical(table["bin"], categories=labels, ordered=True)
+    return table
+
+
+def _person_values(analysis: Analysis, by: str, part: str) -> np.ndarray:
+    """(P,) what the persons are cut by; the part's size for "part_size" (the body's for the whole body)."""
+    pairs, truth = analysis.pairs, analysis.annotations
+    if by == "size":
+        return np.sqrt(pairs.areas)
+    if by == "part_size":
+        column = 0 if part == "wholebody" else list(PART_SLICES).index(part)
+        return part_sizes(truth, pairs.persons)[:, column]
+    if by == "occlusion":
+        hidden = pairs.labelled & (pairs.truth[..., 2] <= 1)
+        return hidden.sum(1) / pairs.labelled.sum(1)
+    if by == "truncation":
+        return truncated(truth, pairs.persons).astype(float)
+    if by == "labelled":
+        return pairs.labelled.sum(1).astype(float)
+    overlap, neighbours = crowding(truth, pairs.persons)
+    return overlap if by == "overlap" else neighbours.astype(float)
