@@ -206,7 +206,7 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
     smooth = steps.loss.ewm(span=15).mean()
     axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
     axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="running mean")
-    drops = steps.learning_rate < 0.5 * steps.learning_rate.shift()  # not each step of a line to 0
+    drops = steps.learning_rate < 0.3 * steps.learning_rate.shift()  # not each step of a line to 0
     for step in steps.step[drops]:
         axes[0].axvline(step, color="#999999", lw=0.8, ls=":")
     axes[0].set(yscale="log", xlabel="update", ylabel="heatmap loss")
@@ -219,7 +219,7 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
         axes[1].plot(tests.step, tests[part], style, color=color, lw=width, marker="o", ms=3, label=part)
     axes[1].set(xlabel="update", ylabel="AP", ylim=(0, None))
     axes[1].set_title("AP by part on the validation people", loc="left", fontsize=11)
-    axes[1].legend(frameon=False, fontsize=9)
+    axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     for ax in axes:
         sns.despine(ax=ax)
     return list(axes)
