@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test lab check bench clean
 
-demo: $(STAMP)  ## the main job: fit, predict, evaluate, draw
+demo: $(STAMP)  ## the main job: predict, evaluate, draw
 	$(BIN)/wbkit demo
 
 test: $(STAMP)  ## all tests

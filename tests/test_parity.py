@@ -273,13 +273,14 @@ def one_thread():
 
 @needs_golden
 @pytest.mark.parametrize(
-    ("recipe", "double", "share"), [("B", True, 0.995), ("B", False, 0.995), ("A", False, 0.97)]
+    ("recipe", "double", "share"), [("B", True, 0.995), ("B", False, 0.99), ("A", False, 0.97)]
 )
 def test_picture_and_box_to_keypoints(recipe, double, share, one_thread):
     """Share of points within 0.01 image px of MMPose's.
 
     Random weights give flat maps on which DARK amplifies the last bit, so another order of summation
-    moves a few points: on one thread, and in float64, 99.6 % of recipe B's agree, on two 99.4 %.
+    moves a few points: in float64 99.6 % of recipe B's agree, in float32 99.6 % on one thread of a
+    processor with AVX2, 99.4 % with AVX-512 (5 points of 798) or on two threads.
     Recipe A's activations reach 1e9; there float64 does no better than float32.
     """
     persons = persons_from_annotations(load_annotations(GOLDEN / "sample_annotations.json"))

@@ -324,7 +324,8 @@ def test_train_command_at_another_input_size_in_slices(train_coco, tmp_path, cap
     assert "recipe.input_size" in capsys.readouterr().err
     assert main(command(train_coco, out, *small, "--resume")) == 0
     assert "input 96x64" in capsys.readouterr().out
-    assert load_predictor(out / "final.safetensors").recipe == RECIPES["tiny"].at((64, 96))
+    for recipe in (None, "tiny"):
+        assert load_predictor(out / "final.safetensors", recipe).recipe == RECIPES["tiny"].at((64, 96))
     assert main(command(train_coco, tmp_path / "odd", "--input-size", "60x96")) == 2
     assert "multiples of 32" in capsys.readouterr().err
 
@@ -354,6 +355,17 @@ def test_killed_command_goes_on_to_the_same_file(train_coco, tmp_path):
     files = [load_file(out / "final.safetensors") for out in (cut, whole)]
     assert all(torch.equal(value, files[1][name]) for name, value in files[0].items())
     assert (cut / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "option", ["--epochs", "--batch-size", "--micro-batch", "--minutes", "--validate-every", "--save-every"]
+)
+@pytest.mark.parametrize("value", ["0", "-4", "many"])
+def test_numbers_must_be_above_zero(option, value, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", option, value])
+    assert stopped.value.code == 2
+    assert option in capsys.readouterr().err
 
 
 def test_nothing_to_train_on(capsys):

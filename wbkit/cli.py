@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wbkit import __version__
@@ -189,6 +189,19 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run_train)
 
 
+def positive(kind: type) -> Callable[[str], float]:
+    """An argparse type: a number of that kind above 0."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    number.__name__ = f"positive {kind.__name__}"  # argparse's message for text that is no number
+    return number
+
+
 def _what_to_train(parser: argparse.ArgumentParser) -> None:
     from wbkit.synth.write import parse_size
 
@@ -201,7 +214,10 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--data", type=Path, metavar="DIR", help="COCO-WholeBody folder with train2017/")
     what.add_argument(
-        "--synthetic", type=int, metavar="N", help="instead: people rendered on the fly, N samples an epoch"
+        "--synthetic",
+        type=positive(int),
+        metavar="N",
+        help="instead: people rendered on the fly, N samples an epoch",
     )
     what.add_argument("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: --data)")
     what.add_argument(
@@ -214,15 +230,17 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
         default="load",
         help="last layer of --init: loaded, left fresh, or only its 17 body maps carried over",
     )
-    what.add_argument("--epochs", type=int, metavar="N", help="milestones move in proportion")
+    what.add_argument("--epochs", type=positive(int), metavar="N", help="milestones move in proportion")
     what.add_argument(
         "--input-size",
         type=parse_size,
         metavar="WxH",
         help="other crops than the recipe's: start small, then --init from there",
     )
-    what.add_argument("--batch-size", type=int, metavar="N", help="over all processes")
-    what.add_argument("--learning-rate", type=float, metavar="LR", help="default: the recipe's, scaled")
+    what.add_argument("--batch-size", type=positive(int), metavar="N", help="over all processes")
+    what.add_argument(
+        "--learning-rate", type=positive(float), metavar="LR", help="default: the recipe's, scaled"
+    )
     what.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
 
 
@@ -230,11 +248,13 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--out", type=Path, metavar="DIR", help="default: outputs/train/RECIPE")
     how.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    how.add_argument("--minutes", type=float, metavar="M", help="stop then, with the state kept for --resume")
+    how.add_argument(
+        "--minutes", type=positive(float), metavar="M", help="stop then, with the state kept for --resume"
+    )
     how.add_argument("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
     how.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
     how.add_argument(
-        "--micro-batch", type=int, metavar="N", help="samples a forward pass, where memory is short"
+        "--micro-batch", type=positive(int), metavar="N", help="samples a forward pass, where memory is short"
     )
     how.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes that make samples (default: 1)"
@@ -242,8 +262,12 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--compile", action="store_true", help="torch.compile (GPUs)")
     how.add_argument("--sync-bn", action="store_true", help="BatchNorm over all GPUs")
     how.add_argument("--freeze-bn", action="store_true", help="BatchNorm keeps its statistics")
-    how.add_argument("--validate-every", type=int, default=1, metavar="N", help="epochs (default: 1)")
-    how.add_argument("--save-every", type=int, default=200, metavar="N", help="updates between states (200)")
+    how.add_argument(
+        "--validate-every", type=positive(int), default=1, metavar="N", help="epochs (default: 1)"
+    )
+    how.add_argument(
+        "--save-every", type=positive(int), default=200, metavar="N", help="updates between states (200)"
+    )
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:

@@ -206,7 +206,8 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
     smooth = steps.loss.ewm(span=15).mean()
     axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
     axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="running mean")
-    drops = steps.learning_rate < 0.3 * steps.learning_rate.shift()  # not each step of a line to 0
+    rate = steps.learning_rate  # dropped where it was constant before: neither a line to 0 nor a new stage
+    drops = (rate < 0.5 * rate.shift()) & (rate.shift() == rate.shift(2))
     for step in steps.step[drops]:
         axes[0].axvline(step, color="#999999", lw=0.8, ls=":")
     axes[0].set(yscale="log", xlabel="update", ylabel="heatmap loss")

@@ -86,7 +86,11 @@ def has_bf16(device: torch.device) -> bool:
 
 @dataclass(frozen=True)
 class Hardware:
-    """How to compute, which a recipe leaves open: results are the same but for rounding.
+    """How to compute, which a recipe leaves open.
+
+    Device, workers, precision and compiling change results by rounding only. Micro-batches, `sync_bn` and
+    `freeze_bn` also change over which samples BatchNorm takes its statistics. On a GPU two runs of one seed
+    differ in the last digits, since its sums come in no fixed order.
 
     Attributes:
         device: None: a GPU if there is one (under torchrun this process's own).
@@ -220,10 +224,7 @@ class Loop:
         self.codec = HeatmapCodec(**recipe.codec_settings())
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
-        plan = recipe.schedule
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=plan.learning_rate, eps=plan.adam_epsilon, fused=True
-        )
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
         self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
         self.deadline: float | None = None  # time.monotonic() after which to stop
 
@@ -298,7 +299,7 @@ class Loop:
             if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
                 raise InputError(
                     f"memory is out with {self.micro} samples at once",
-                    "Give a smaller --micro-batch: the total batch and the result stay the same",
+                    "Give a smaller --micro-batch: the total batch stays, BatchNorm sees fewer at once",
                 ) from error
             raise
         total = self._mean(total)

@@ -55,7 +55,8 @@ def load_predictor(
             "Give --checkpoint FILE, or a published one: --checkpoint w32_dark_256x192",
         )
     info = describe_checkpoint(checkpoint)
-    chosen = find_recipe(recipe) if recipe else _recipe_of(str(checkpoint), info.metadata)
+    same = recipe in (None, info.metadata.get("recipe"))  # then the file also knows its input size
+    chosen = _recipe_of(str(checkpoint), info.metadata) if same else find_recipe(recipe)
     if info.width not in (None, chosen.width):
         raise InputError(
             f"is of width {info.width}, but recipe {chosen.name} is of width {chosen.width}",

@@ -77,6 +77,8 @@ class process_group:
 
     def __enter__(self) -> None:
         if self.active:
+            if self.gpu:  # "cuda" without a number then means this process's own
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
             # The others wait while the first one validates: ten minutes, the default, may be too few.
             torch.distributed.init_process_group("nccl" if self.gpu else "gloo", timeout=timedelta(hours=2))
 
