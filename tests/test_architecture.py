@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
     "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
     "annotations matching reference nms evaluate failures synth augment data detect predict runs train "
-    "export plots commands cli"
+    "export plots lesson commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
-PACKAGES = ("commands", "failures", "synth")
+PACKAGES = ("commands", "failures", "plots", "synth")
 NO_TORCH = ("tables", "annotations", "matching", "nms", "evaluate", "reference", "synth.write")
 OUTSIDE = {  # what these modules may import from outside the standard library
     "errors": set(),
@@ -27,10 +27,10 @@ OUTSIDE = {  # what these modules may import from outside the standard library
     "tables": {"numpy"},
 }
 EVERYWHERE = {"__init__"}  # holds the version only
-FACADES = ("failures",)  # packages whose __init__ hands on their public names, and does nothing else
+FACADES = ("failures", "plots")  # packages whose __init__ hands on their public names, and does nothing else
 CORE_LINES = 6320  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-NOT_CORE = ("synth", "failures", "plots", "widgets")
+NOT_CORE = ("synth", "failures", "plots", "widgets", "lesson", "report")
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

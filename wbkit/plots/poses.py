@@ -1,34 +1,18 @@
-"""Pictures that explain: poses over photos, heatmaps over crops, precision-recall and training curves.
-
-Plots draw on the Axes they are given (or new ones) and return them; colours are Okabe-Ito's.
-"""
+"""Poses over photos, heatmaps over crops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
-from wbkit.evaluate import RECALLS, precision_recall
 from wbkit.keypoints import COLORS, KEYPOINTS, PART_OF_KEYPOINT, PARTS, SKELETON, side_of
-from wbkit.matching import OKS_THRESHOLDS, Matches
 
 _SMALL_PARTS = ("face", "lefthand", "righthand")
-PART_STYLES = {
-    "body": ("#0072B2", "-"),
-    "foot": ("#E69F00", "--"),
-    "face": ("#CC79A7", "-"),
-    "lefthand": ("#009E73", "-."),
-    "righthand": ("#56B4E9", "--"),
-    "wholebody": ("#000000", "-"),
-}
-"""Colour and line style of each part: a second cue for readers who cannot tell the colours apart."""
+_SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a pixel
 
 
 def draw_pose(
@@ -64,15 +48,6 @@ def draw_pose(
     return picture
 
 
-_SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a pixel
-
-
-def _fixed(point: np.ndarray) -> tuple[int, int]:
-    limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
-    x, y = np.clip(point, -limit, limit) * 2**_SUBPIXEL_BITS
-    return round(float(x)), round(float(y))
-
-
 def _draw_links(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, thickness: float) -> None:
     for a, b in SKELETON:
         if visible[a] and visible[b]:
@@ -90,6 +65,12 @@ def _draw_points(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, t
         if radius > 2:
             cv2.circle(picture, place, size + 12, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
         cv2.circle(picture, place, size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
+    x, y = np.clip(point, -limit, limit) * 2**_SUBPIXEL_BITS
+    return round(float(x)), round(float(y))
 
 
 def show_heatmap(
@@ -121,32 +102,6 @@ def show_heatmap(
         ax.plot(*point, marker="+", color="#56B4E9", markersize=12, markeredgewidth=2)
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     ax.set_title(title or "", fontsize=9)
-    return ax
-
-
-def plot_precision_recall(
-    matches: dict[str, Matches], *, threshold: float | None = None, ax: Axes | None = None
-) -> Axes:
-    """Precision over recall, a line a part; the legend states the area below it.
-
-    Args:
-        matches: part -> its matches (`wbkit.matching.match`).
-        threshold: one of .50, .55 ... .95; None: the mean over all of them, whose area is the AP.
-    """
-    ax = ax or plt.subplots(figsize=(5.2, 4.2), layout="constrained")[1]
-    rows = slice(None) if threshold is None else [int(np.argmin(np.abs(OKS_THRESHOLDS - threshold)))]
-    for part, found in matches.items():
-        precision = precision_recall(found)[0][rows].mean(0)  # (101,)
-        if np.isnan(precision).any():
-            continue  # nobody has labels for this part: there is no curve
-        color, style = PART_STYLES[part]
-        label = f"{part}  {precision.mean():.3f}"
-        ax.plot(RECALLS, precision, style, color=color, label=label, lw=2.4 if part == "wholebody" else 1.6)
-    over = "mean over OKS .50 to .95" if threshold is None else f"OKS > {threshold:.2f}"
-    ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
-    ax.set_title(f"Precision and recall by part, {over}", loc="left", fontsize=11)
-    ax.legend(title="part  AP", frameon=False, loc="lower left", alignment="left")
-    sns.despine(ax=ax)
     return ax
 
 
@@ -192,35 +147,3 @@ def show_part_heatmaps(
         show_heatmap(crop_rgb, heatmaps[PARTS[part]].max(0), scale=scale, title=title, ax=ax)
     figure.suptitle("Predicted heatmaps over the crop; the cross is the decoded keypoint", fontsize=11)
     return list(axes.flat)
-
-
-def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
-    """Loss and AP by part over the updates of a run: returns the two Axes.
-
-    Args:
-        metrics: a run's metrics.csv, or its table (columns: `wbkit.runs.COLUMNS` and `AP_COLUMNS`).
-    """
-    table = metrics if isinstance(metrics, pd.DataFrame) else pd.read_csv(metrics)
-    steps, tests = table.dropna(subset="loss"), table.dropna(subset="body")
-    axes = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")[1]
-    smooth = steps.loss.ewm(span=15).mean()
-    axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
-    axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="running mean")
-    rate = steps.learning_rate  # dropped where it was constant before: neither a line to 0 nor a new stage
-    drops = (rate < 0.5 * rate.shift()) & (rate.shift() == rate.shift(2))
-    for step in steps.step[drops]:
-        axes[0].axvline(step, color="#999999", lw=0.8, ls=":")
-    axes[0].set(yscale="log", xlabel="update", ylabel="heatmap loss")
-    axes[0].set_title(
-        "Loss; dotted: the learning rate drops" if drops.any() else "Loss", loc="left", fontsize=11
-    )
-    axes[0].legend(frameon=False)
-    for part, (color, style) in PART_STYLES.items():
-        width = 2.4 if part == "wholebody" else 1.6
-        axes[1].plot(tests.step, tests[part], style, color=color, lw=width, marker="o", ms=3, label=part)
-    axes[1].set(xlabel="update", ylabel="AP", ylim=(0, None))
-    axes[1].set_title("AP by part on the validation people", loc="left", fontsize=11)
-    axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
-    for ax in axes:
-        sns.despine(ax=ax)
-    return list(axes)

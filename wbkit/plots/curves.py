@@ -1,0 +1,74 @@
+"""Precision-recall and training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from wbkit.evaluate import RECALLS, precision_recall
+from wbkit.matching import OKS_THRESHOLDS, Matches
+from wbkit.plots.styles import PART_STYLES
+
+
+def plot_precision_recall(
+    matches: dict[str, Matches], *, threshold: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Precision over recall, a line a part; the legend states the area below it.
+
+    Args:
+        matches: part -> its matches (`wbkit.matching.match`).
+        threshold: one of .50, .55 ... .95; None: the mean over all of them, whose area is the AP.
+    """
+    ax = ax or plt.subplots(figsize=(5.2, 4.2), layout="constrained")[1]
+    rows = slice(None) if threshold is None else [int(np.argmin(np.abs(OKS_THRESHOLDS - threshold)))]
+    for part, found in matches.items():
+        precision = precision_recall(found)[0][rows].mean(0)  # (101,)
+        if np.isnan(precision).any():
+            continue  # nobody has labels for this part: there is no curve
+        color, style = PART_STYLES[part]
+        label = f"{part}  {precision.mean():.3f}"
+        ax.plot(RECALLS, precision, style, color=color, label=label, lw=2.4 if part == "wholebody" else 1.6)
+    over = "mean over OKS .50 to .95" if threshold is None else f"OKS > {threshold:.2f}"
+    ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
+    ax.set_title(f"Precision and recall by part, {over}", loc="left", fontsize=11)
+    ax.legend(title="part  AP", frameon=False, loc="lower left", alignment="left")
+    sns.despine(ax=ax)
+    return ax
+
+
+def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
+    """Loss and AP by part over the updates of a run: returns the two Axes.
+
+    Args:
+        metrics: a run's metrics.csv, or its table (columns: `wbkit.runs.COLUMNS` and `AP_COLUMNS`).
+    """
+    table = metrics if isinstance(metrics, pd.DataFrame) else pd.read_csv(metrics)
+    steps, tests = table.dropna(subset="loss"), table.dropna(subset="body")
+    axes = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")[1]
+    smooth = steps.loss.ewm(span=15).mean()
+    axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
+    axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="running mean")
+    rate = steps.learning_rate  # dropped where it was constant before: neither a line to 0 nor a new stage
+    drops = (rate < 0.5 * rate.shift()) & (rate.shift() == rate.shift(2))
+    for step in steps.step[drops]:
+        axes[0].axvline(step, color="#999999", lw=0.8, ls=":")
+    axes[0].set(yscale="log", xlabel="update", ylabel="heatmap loss")
+    axes[0].set_title(
+        "Loss; dotted: the learning rate drops" if drops.any() else "Loss", loc="left", fontsize=11
+    )
+    axes[0].legend(frameon=False)
+    for part, (color, style) in PART_STYLES.items():
+        width = 2.4 if part == "wholebody" else 1.6
+        axes[1].plot(tests.step, tests[part], style, color=color, lw=width, marker="o", ms=3, label=part)
+    axes[1].set(xlabel="update", ylabel="AP", ylim=(0, None))
+    axes[1].set_title("AP by part on the validation people", loc="left", fontsize=11)
+    axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    for ax in axes:
+        sns.despine(ax=ax)
+    return list(axes)
