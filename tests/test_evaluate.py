@@ -317,6 +317,20 @@ def test_rescore_and_nms_sorts_by_id_drops_repeats_and_boxes(rng):
     assert len(rescore_and_nms(load_results([]))) == 0
 
 
+def test_suppression_compares_predicted_keypoints_only(rng):
+    """Two neighbours of a 17-keypoint model: the zeros that fill up to 133 would make them look alike."""
+    a = scored(some_keypoints(rng))
+    b = a.copy()
+    b[:17, 0] += 60
+    a[17:] = b[17:] = 0
+    records = [person(p, 9, score=1, bbox=[0, 0, 100, 100], bbox_score=1) for p in (a, b)]
+    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8)) == 1
+    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8, num_keypoints=17)) == 2
+    b[:17, 0] -= 59.9
+    records[1] = person(b, 9, score=1, bbox=[0, 0, 100, 100], bbox_score=1)
+    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8, num_keypoints=17)) == 1
+
+
 # --- errors ----------------------------------------------------------------------------------------
 
 

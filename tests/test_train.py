@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
 from wbkit.runs import Run, identity
-from wbkit.train import Hardware, fit, learning_rate, with_batch
+from wbkit.train import Hardware, fit, fitted, learning_rate, with_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -147,6 +148,34 @@ def test_loss_that_is_not_finite_names_the_people_and_keeps_the_weights():
     assert all(torch.equal(v, before[k]) for k, v in model.named_parameters())
 
 
+def test_gradient_that_is_not_finite_is_left_out():
+    """A loss of 0 x inf^2's kind: finite forward, infinite backward."""
+
+    class Cliff(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            return gradient * math.inf
+
+    class Net(PoseNet):
+        def forward(self, images):
+            return Cliff.apply(super().forward(images))
+
+    model = Net(8)
+    before = {k: v.clone() for k, v in model.named_parameters()}
+    with pytest.raises(InputError, match=r"update 1 is 0\.\d+, the norm of its gradient (nan|inf)"):
+        fit(model, SMALL, Blobs(), hardware=CPU, progress=False)
+    assert all(torch.equal(v, before[k]) for k, v in model.named_parameters())
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(2, 2), (50, 50), (51, 51), (1000, 500)])
+def test_warmup_takes_at_most_half_of_a_run(steps, warmup):
+    assert fitted(Schedule(epochs=2, warmup_steps=500), steps).warmup_steps == warmup
+
+
 def test_memory_that_is_out_says_what_to_do():
     class Hungry(PoseNet):
         def forward(self, images):
@@ -190,6 +219,37 @@ def test_run_in_slices_ends_with_the_same_weights(tmp_path):
     assert calls == 6
     assert parts == losses
     assert_same_weights(sliced, whole)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_validation_that_is_killed_is_made_up_for(tmp_path, epochs):
+    """Weights, best score and metrics.csv are those of a run that nothing interrupted."""
+
+    def validate(model):
+        return {"body": float(model.head.final_layer.weight.detach().abs().mean())}
+
+    calls = []
+
+    def killed(model):
+        calls.append(1)
+        if len(calls) == epochs:
+            raise KeyboardInterrupt
+        return validate(model)
+
+    whole, cut = small_model(), small_model()
+    keep = {"hardware": CPU, "progress": False, "save_every": 100}
+    fit(whole, SMALL, Blobs(), run=Run(tmp_path / "whole", told()), validate=validate, **keep)
+    with pytest.raises(KeyboardInterrupt):
+        fit(cut, SMALL, Blobs(), run=Run(tmp_path / "cut", told()), validate=killed, **keep)
+    run = Run(tmp_path / "cut", told(), resume=True)
+    assert (run.state["step"], run.state["validated"]) == (3 * epochs, 3 * (epochs - 1))
+    resumed = small_model(seed=9)
+    rest = fit(resumed, SMALL, Blobs(), run=run, validate=validate, **keep)
+    assert len(rest) == 6 - 3 * epochs
+    assert_same_weights(resumed, whole)
+    texts = [(tmp_path / name / "metrics.csv").read_text() for name in ("cut", "whole")]
+    assert texts[0] == texts[1]
+    assert texts[0].count("\n") == 3  # the head and two validations
 
 
 def test_resume_refuses_another_run(tmp_path):
@@ -330,9 +390,59 @@ def test_train_command_at_another_input_size_in_slices(train_coco, tmp_path, cap
     assert "multiples of 32" in capsys.readouterr().err
 
 
+def test_picture_cut_off_stops_with_nothing_lost(train_coco, tmp_path, capsys):
+    """Person after person in a fixed order; the state says how far it came, and the mended run goes on."""
+    picture = sorted((train_coco / "train2017").iterdir())[-1]
+    content = picture.read_bytes()
+    picture.write_bytes(content[:-200])
+    out = tmp_path / "run"
+    one = ("--batch-size", "1", "--save-every", "1000")
+    assert main(command(train_coco, out, *one)) == 2
+    said = capsys.readouterr().err
+    assert picture.name in said
+    assert "cut off" in said
+    assert "Traceback" not in said
+    updates = int(re.search(r"after (\d+) updates is kept", said)[1])
+    assert torch.load(out / "last.pt")["step"] == updates
+    picture.write_bytes(content)
+    assert main(command(train_coco, out, *one, "--resume")) == 0
+    assert (out / "final.safetensors").exists()
+
+
+def test_validation_picture_cut_off_is_told_and_missing_one_stops_at_once(train_coco, tmp_path, capsys):
+    picture = sorted((train_coco / "val2017").iterdir())[0]
+    picture.write_bytes(picture.read_bytes()[:-200])
+    assert main(command(train_coco, tmp_path / "run")) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"[1-9]\d* of \d+ people count as missed: .*" + picture.name, said)
+    picture.unlink()
+    assert main(command(train_coco, tmp_path / "other")) == 2
+    assert picture.name in capsys.readouterr().err
+    assert not (tmp_path / "other" / "last.pt").exists()
+
+
+def test_other_people_are_another_run(train_coco, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(command(train_coco, out, "--minutes", "1e-9")) == 0
+    path = train_coco / "annotations" / "coco_wholebody_train_v1.0.json"
+    content = json.loads(path.read_text())
+    person = next(a for a in content["annotations"] if a["num_keypoints"] > 0 and not a["iscrowd"])
+    person["bbox"][2] -= 1
+    path.write_text(json.dumps(content))
+    assert main(command(train_coco, out, "--resume")) == 2
+    assert "data " in capsys.readouterr().err
+
+
 def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
     assert main(command(train_coco, tmp_path / "body", "--keypoints", "17")) == 0
     assert "17 keypoints" in capsys.readouterr().out
+    weights = str(tmp_path / "body" / "final.safetensors")
+    assert main(["evaluate", "--data", str(train_coco), "--checkpoint", weights, "--workers", "0"]) == 0
+    table = capsys.readouterr().out
+    assert "\nbody " in table
+    assert "face" not in table
+    assert main(["export", "--checkpoint", weights, "--out", str(tmp_path / "body.pth")]) == 0
+    capsys.readouterr()
     more = ["--init", str(tmp_path / "body" / "final.safetensors"), "--head", "carry_body"]
     assert main(command(train_coco, tmp_path / "whole", *more)) == 0
     assert "weights loaded" in capsys.readouterr().out

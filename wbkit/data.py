@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import reduce
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -223,6 +225,11 @@ class WholeBodyDataset(Dataset):
             return {"person": index, "failure": str(error)}
         return self._sample(image, index, epoch)
 
+    def fingerprint(self) -> int:
+        """A number that changes with the persons, their boxes and labels (not with pixels)."""
+        arrays = (self.persons.ids, self.persons.boxes_xywh, self.persons.keypoints)
+        return reduce(lambda crc, array: crc32(np.ascontiguousarray(array), crc), arrays, 0)
+
     def describe(self, index: int) -> str:
         """Who person `index` is, for messages."""
         return f"person {self.persons.ids[index]} in {self.persons.file_names[index]}"
@@ -419,7 +426,7 @@ def find_coco_folder(folder: str | Path, split: str = "val") -> CocoFolder:
         if not path.exists():
             raise InputError(
                 f"the {what} is missing",
-                "Give --data a folder with annotations/coco_wholebody_val_v1.0.json and val2017/",
+                f"Give a folder with annotations/coco_wholebody_{split}_v1.0.json and {split}2017/",
                 file=path,
             )
     detections = folder / "person_detection_results" / "COCO_val2017_detections_AP_H_56_person.json"

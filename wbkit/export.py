@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def export_onnx(model: PoseNet, path: str | Path, recipe: Recipe) -> float:
             f"the package {error.name} is missing", "Install the extra: pip install 'wbkit[onnx]'"
         ) from error
     width, height = recipe.input_size
-    network = CropsToHeatmaps(model).cpu().eval()
+    network = CropsToHeatmaps(deepcopy(model)).cpu().eval()  # a copy: the caller's stays where it is
     crops = torch.randint(0, 256, (2, height, width, 3), dtype=torch.uint8)
     with atomic_write(path) as temporary:
         with warnings.catch_warnings():

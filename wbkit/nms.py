@@ -149,6 +149,7 @@ def rescore_and_nms(
     rescoring: bool = True,
     keypoint_threshold: float = 0.2,
     nms_threshold: float = 0.9,
+    num_keypoints: int = len(SIGMAS),
 ) -> Results:
     """What MMPose's CocoWholeBodyMetric does to predictions before it evaluates them.
 
@@ -164,6 +165,8 @@ def rescore_and_nms(
         input_size: network input (W, H) px; only its aspect ratio matters.
         method: "oks_nms", "soft_oks_nms" or "none", MMPose's `nms_mode`.
         rescoring: False for MMPose's `score_mode="bbox"`.
+        num_keypoints: that the model predicts, the first ones; the suppression compares these only, since
+            all persons agree in the zeros of the others.
 
     Returns:
         The survivors in MMPose's order: pictures as they first appear, in each the best first.
@@ -179,8 +182,9 @@ def rescore_and_nms(
     groups = _persons_by_picture(results)
     if method != "none":
         areas = _nms_areas(results, input_size)  # (D,)
+        points, sigmas = scored.keypoints[:, :num_keypoints], SIGMAS[:num_keypoints]
         groups = [
-            g[methods[method](scored.keypoints[g], scored.scores[g], areas[g], nms_threshold)] for g in groups
+            g[methods[method](points[g], scored.scores[g], areas[g], nms_threshold, sigmas)] for g in groups
         ]
     kept = scored.select(np.concatenate([np.zeros(0, np.int64), *groups]))
     nothing = np.full(len(kept), np.nan)

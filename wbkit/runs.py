@@ -22,13 +22,17 @@ from wbkit.files import atomic_write
 from wbkit.recipes import Recipe
 from wbkit.weight_files import read_content
 
-COLUMNS = ("step", "epoch", "loss", "learning_rate", "images_per_second")
+COLUMNS = ("step", "epoch", "loss", "gradient_norm", "learning_rate", "images_per_second")
 AP_COLUMNS = ("body", "foot", "face", "lefthand", "righthand", "hand", "wholebody")
 
 
-def identity(recipe: Recipe, samples: int, seed: int, batch: int) -> dict[str, Any]:
-    """What two runs must share for one to go on with the other's state, as plain JSON values."""
-    told = {"recipe": asdict(recipe), "samples": samples, "seed": seed, "batch": batch}
+def identity(recipe: Recipe, samples: int, seed: int, batch: int, data: int = 0) -> dict[str, Any]:
+    """What two runs must share for one to go on with the other's state, as plain JSON values.
+
+    `data` is the samples' fingerprint. Device, precision, micro-batch and number of processes are left out:
+    a run may go on elsewhere, and is then the same to rounding and BatchNorm's statistics only.
+    """
+    told = {"recipe": asdict(recipe), "samples": samples, "seed": seed, "batch": batch, "data": data}
     return json.loads(json.dumps(told))
 
 
@@ -39,6 +43,7 @@ class Run:
         folder: made if missing.
         identity: see `identity`.
         resume: go on from `last.pt`; without it a folder that holds one is refused, not overwritten.
+        write: False: read the state only, for processes beside the first.
 
     Attributes:
         state: the content of `last.pt`, or None where the run is new.
@@ -49,7 +54,9 @@ class Run:
             cannot be written to.
     """
 
-    def __init__(self, folder: str | Path, identity: dict[str, Any], resume: bool = False):
+    def __init__(
+        self, folder: str | Path, identity: dict[str, Any], resume: bool = False, write: bool = True
+    ):
         self.folder, self.identity = Path(folder), identity
         self.last, self.metrics = self.folder / "last.pt", self.folder / "metrics.csv"
         self.state: dict | None = None
@@ -65,7 +72,8 @@ class Run:
         if resume:
             self.state = self._read()
         self._rows = self._read_rows(self.state["step"] if self.state else 0)
-        self._write_rows()  # fails at once where nothing can be written
+        if write:
+            self._write_rows()  # fails at once where nothing can be written
         self._board = None
 
     def _read(self) -> dict:

@@ -17,6 +17,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import get_total_norm
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -68,6 +69,11 @@ def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
         return schedule.learning_rate * warmup * (1 - step / (schedule.epochs * steps_per_epoch))
     drops = sum(step >= m * steps_per_epoch for m in schedule.milestones)
     return schedule.learning_rate * warmup * schedule.gamma**drops
+
+
+def fitted(schedule: Schedule, steps_per_epoch: int) -> Schedule:
+    """The schedule with a warm-up of at most half of all updates, for very small runs."""
+    return replace(schedule, warmup_steps=min(schedule.warmup_steps, schedule.epochs * steps_per_epoch // 2))
 
 
 def with_batch(schedule: Schedule, batch_size: int) -> Schedule:
@@ -136,10 +142,14 @@ def rank_and_world() -> tuple[int, int]:
 
 @dataclass
 class Progress:
-    """Where a run stands: `step` updates done, `best` validation AP so far, `losses` of this call."""
+    """Where a run stands: `step` updates done, `best` validation AP so far, `losses` of this call.
+
+    `validated` is the `step` of the last validation.
+    """
 
     step: int = 0
     best: float = -1.0
+    validated: int = 0
     losses: list[float] = field(default_factory=list)
 
 
@@ -177,8 +187,8 @@ def fit(
         the loss of every update of this call, over all processes.
 
     Raises:
-        InputError: the dataset is empty, a loss is not finite (the message lists the persons), or memory is
-            out.
+        InputError: the dataset is empty, a picture cannot be read (the state is saved first), a loss or
+            gradient is not finite (the message lists the persons), or memory is out.
     """
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
@@ -189,16 +199,12 @@ def fit(
     with tqdm(
         total=total, initial=done, desc="train", unit="step", disable=not progress or loop.rank > 0
     ) as bar:
-        for epoch in range(state.step // loop.steps_per_epoch, recipe.schedule.epochs):
-            if not loop.train_one_epoch(epoch, state, bar, run, save_every):
+        while True:
+            if loop.at_end_of_epoch(state):  # of one finished just now, or before a kill
+                loop.finish_epoch(state, run, validate, validate_every)
+            if state.step == total or (state.step > done and loop.time_is_up()):
                 break
-            last = epoch + 1 == recipe.schedule.epochs
-            if validate and loop.rank == 0 and (last or (epoch + 1) % validate_every == 0):
-                loop.validate(validate, state, run)
-            if run and loop.rank == 0:
-                run.save(loop.state(state))
-            if loop.time_is_up():
-                break
+            loop.train_one_epoch(state.step // loop.steps_per_epoch, state, bar, run, save_every)
     if run and loop.rank == 0:
         run.finished = state.step == total
         run.close()
@@ -221,7 +227,10 @@ class Loop:
             )
         self.sampler = EpochSampler(len(dataset), dataset.seed, shuffle, self.rank, self.world)
         self.steps_per_epoch = math.ceil(len(self.sampler) / self.share)
+        self.schedule = fitted(recipe.schedule, self.steps_per_epoch)
         self.codec = HeatmapCodec(**recipe.codec_settings())
+        if hardware.sync_bn and self.world > 1 and hardware.device.type != "cuda":
+            raise InputError("BatchNorm over all processes needs GPUs", "Leave out --sync-bn")
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
@@ -242,30 +251,30 @@ class Loop:
 
     def train_one_epoch(
         self, epoch: int, state: Progress, bar: tqdm, run: Run | None, save_every: int
-    ) -> bool:
-        """The updates of one epoch that are still to be done; False if the time was up before its end."""
+    ) -> None:
+        """The updates of one epoch that are still to be done, or those that the time allows."""
         self._train_mode()
         self.sampler.epoch = epoch
         self.sampler.start = (state.step - epoch * self.steps_per_epoch) * self.share
         for batches in self._updates():
-            rate = learning_rate(state.step, self.steps_per_epoch, self.recipe.schedule)
-            loss = self.update(batches, rate)
-            self._check(loss, batches, state.step)
+            self._check_readable(batches, state, run)
+            rate = learning_rate(state.step, self.steps_per_epoch, self.schedule)
+            loss, norm = self.update(batches, rate)
+            self._check_finite(loss, norm, batches, state.step)
             state.step += 1
             state.losses.append(loss)
             bar.update()
             speed = (bar.format_dict["rate"] or 0) * self.recipe.schedule.batch_size
             bar.set_postfix_str(f"loss {loss:.2e}, {speed:.1f} img/s", refresh=False)
             if run and self.rank == 0 and state.step % LOG_EVERY == 0:
-                run.log(state.step, epoch=epoch, loss=loss, learning_rate=rate, images_per_second=speed)
+                told = {"epoch": epoch, "loss": loss, "gradient_norm": norm, "learning_rate": rate}
+                run.log(state.step, **told, images_per_second=speed)
             if run and self.rank == 0 and state.step % save_every == 0:
                 run.save(self.state(state))
             if self.time_is_up() and state.step < (epoch + 1) * self.steps_per_epoch:
                 if run and self.rank == 0:
                     run.save(self.state(state))
-                return False
-        self.sampler.start = 0
-        return True
+                break
 
     def _train_mode(self) -> None:
         self.network.train()
@@ -280,8 +289,36 @@ class Loop:
         while group := list(islice(batches, math.ceil(self.share / self.micro))):
             yield group
 
-    def update(self, batches: list[dict], rate: float) -> float:
-        """One step of the optimizer on the sum of the micro-batches; returns the mean loss before it."""
+    def at_end_of_epoch(self, state: Progress) -> bool:
+        """Whether the last update was an epoch's last."""
+        return state.step > 0 and state.step % self.steps_per_epoch == 0
+
+    def finish_epoch(
+        self,
+        state: Progress,
+        run: Run | None,
+        validate: Callable[[nn.Module], dict[str, float]] | None,
+        validate_every: int,
+    ) -> None:
+        """In the first process: keep the state, validate if that is due and not done, keep that too."""
+        if self.rank:
+            return
+        if run:
+            run.save(self.state(state))
+        epoch = state.step // self.steps_per_epoch
+        due = epoch % validate_every == 0 or epoch == self.schedule.epochs
+        if validate and due and state.validated < state.step:
+            self.validate(validate, state, run)
+            state.validated = state.step
+            if run:
+                run.save(self.state(state))
+
+    def update(self, batches: list[dict], rate: float) -> tuple[float, float]:
+        """One step of the optimizer on the sum of the micro-batches, if loss and gradient are finite.
+
+        Returns:
+            the mean loss before it, and the gradient's norm.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -295,6 +332,10 @@ class Loop:
                     ) * (len(batch["crop"]) / samples)
                     loss.backward()
                 total += loss.item()
+            norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None]).item()
+            total = self._mean(total)
+            if math.isfinite(total) and math.isfinite(norm):
+                self.optimizer.step()
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
                 raise InputError(
@@ -302,10 +343,7 @@ class Loop:
                     "Give a smaller --micro-batch: the total batch stays, BatchNorm sees fewer at once",
                 ) from error
             raise
-        total = self._mean(total)
-        if math.isfinite(total):
-            self.optimizer.step()
-        return total
+        return total, norm
 
     def _mean(self, loss: float) -> float:
         """Over all processes, so that each stops if one of them meets a loss that is not finite."""
@@ -324,11 +362,24 @@ class Loop:
             torch.distributed.all_reduce(late)
         return late.item() > 0
 
-    def _check(self, loss: float, batches: list[dict], step: int) -> None:
-        if not math.isfinite(loss):
+    def _check_readable(self, batches: list[dict], state: Progress, run: Run | None) -> None:
+        """Stop at a picture that cannot be read, with nothing lost."""
+        failures = [failure for batch in batches for failure in batch["failures"]]
+        if failures:
+            if run and self.rank == 0:
+                run.save(self.state(state))
+            index, problem = failures[0]
+            raise InputError(
+                f"{self.dataset.describe(index)} cannot be used: {problem}",
+                f"Mend or remove it; the state after {state.step} updates is kept, --resume goes on from it",
+            )
+
+    def _check_finite(self, loss: float, norm: float, batches: list[dict], step: int) -> None:
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             who = [self.dataset.describe(i) for batch in batches for i in batch["person"].tolist()]
             raise InputError(
-                f"the loss of update {step + 1} is {loss}; the weights before it are kept",
+                f"the loss of update {step + 1} is {loss}, the norm of its gradient {norm}; that update was "
+                "left out, and the state last saved is from before it",
                 f"Look at these, or lower the learning rate: {', '.join(who)}",
             )
 
@@ -352,6 +403,7 @@ class Loop:
             "optimizer": self.optimizer.state_dict(),
             "step": state.step,
             "best": state.best,
+            "validated": state.validated,
             "torch_random": torch.get_rng_state(),
         }
 
@@ -360,7 +412,7 @@ class Loop:
         self.model.load_state_dict(saved["state_dict"])
         self.optimizer.load_state_dict(saved["optimizer"])
         torch.set_rng_state(saved["torch_random"])
-        return Progress(saved["step"], saved["best"])
+        return Progress(saved["step"], saved["best"], saved["validated"])
 
 
 def _share_of_batch(batch_size: int, world: int) -> int:

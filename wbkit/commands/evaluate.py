@@ -20,6 +20,7 @@ from wbkit.annotations import (
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
 from wbkit.files import atomic_write, read_json
+from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
 
 if TYPE_CHECKING:  # imports torch
@@ -83,8 +84,11 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
         input_size=recipe.input_size,
         keypoint_threshold=recipe.keypoint_threshold,
         nms_threshold=recipe.nms_threshold,
+        num_keypoints=recipe.num_keypoints,
     )
     table = per_part_table(annotations, results)
+    if recipe.num_keypoints < len(KEYPOINTS):
+        table = table.loc[["body"]]
     show_table(table, f"{recipe.name} on {folder.annotations}, {options.boxes} boxes")
     show_published(table, recipe.published, options.boxes)
     save_table(table, options.out)
@@ -125,6 +129,7 @@ def show_published(table: pd.DataFrame, published: dict[str, tuple[float, float]
             "AR published": ar,
         }
         for part, (ap, ar) in published.items()
+        if part in table.index
     }
     show_table(pd.DataFrame.from_dict(rows, orient="index"), "beside the published row")
     if boxes == "gt":

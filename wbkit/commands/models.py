@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,23 +12,26 @@ from wbkit.checkpoints import describe_checkpoint, load_pose_weights
 from wbkit.errors import InputError
 from wbkit.files import data_folder
 from wbkit.hrnet import PoseNet
+from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.predict import Predictor, find_recipe
 from wbkit.recipes import RECIPES, Recipe
 
+BODY = KEYPOINTS[PARTS["body"]]
+
 
 def shipped_model() -> Path | None:
-    """The trained model that comes with wbkit, if there is one.
+    """The trained model that comes with wbkit, `data/models/tiny.safetensors`, if it is there.
 
     Raises:
         InputError: WBKIT_DATA names no folder.
     """
     try:
-        models = sorted((data_folder() / "models").glob("*.safetensors"))
+        model = data_folder() / "models" / "tiny.safetensors"
     except InputError:
         if os.environ.get("WBKIT_DATA"):
             raise
         return None  # wbkit was installed without its data
-    return models[0] if models else None
+    return model if model.is_file() else None
 
 
 def load_predictor(
@@ -63,6 +67,8 @@ def load_predictor(
             "Give the --recipe that it was trained with",
             file=checkpoint,
         )
+    if info.num_keypoints == len(BODY):  # the first run of a + recipe
+        chosen = replace(chosen, num_keypoints=len(BODY))
     model = PoseNet(chosen.width, chosen.num_keypoints)
     report = load_pose_weights(model, checkpoint)
     print(f"{report.info}; recipe {chosen.name}")
