@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
     "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
     "annotations matching reference nms evaluate failures synth augment data detect predict runs train "
-    "export plots lesson commands cli"
+    "export plots lesson report_style report commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
 PACKAGES = ("commands", "failures", "plots", "synth")
@@ -30,7 +30,7 @@ EVERYWHERE = {"__init__"}  # holds the version only
 FACADES = ("failures", "plots")  # packages whose __init__ hands on their public names, and does nothing else
 CORE_LINES = 6390  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-NOT_CORE = ("synth", "failures", "plots", "widgets", "lesson", "report")
+NOT_CORE = ("synth", "failures", "plots", "widgets", "lesson", "report", "report_style")
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))
