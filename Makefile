@@ -3,14 +3,21 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -n 2 --dist loadfile
 
-.PHONY: demo test lab check bench clean
+.PHONY: demo test notebooks lab check bench clean
 
 demo: $(STAMP)  ## the main job: predict, evaluate, draw
 	$(BIN)/wbkit demo
 
-test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## all tests, then every notebook run again and its output compared; both, whatever the first says
+	@status=0; \
+	$(BIN)/python -m pytest || status=1; \
+	env -u MPLBACKEND $(BIN)/python -m pytest $(NBVAL) notebooks || status=1; \
+	exit $$status
+
+notebooks: $(STAMP)  ## run all notebooks in place, for commits
+	$(BIN)/python tools/notebooks.py run
 
 lab: $(STAMP)  ## JupyterLab
 	$(BIN)/jupyter lab
