@@ -1,20 +1,15 @@
 """The model in data/models: what its card says of it, its size, and that it has learnt people."""
 
 import importlib.util
-import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from helpers import make_annotations
 
-from wbkit.annotations import load_annotations
 from wbkit.commands.models import load_predictor, shipped_model
-from wbkit.data import find_coco_folder, persons_from_annotations
+from wbkit.data import find_coco_folder
 from wbkit.files import data_folder
-from wbkit.keypoints import PARTS, SIGMAS
 from wbkit.runs import AP_COLUMNS, COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,29 +51,6 @@ def test_it_has_learnt_people(measured):
 
 def test_its_file_is_small():
     assert shipped_model().stat().st_size <= 16e6
-
-
-def test_placement_is_that_of_a_plain_loop():
-    rng = np.random.default_rng(0)
-    annotations = load_annotations(make_annotations(3, 4, seed=1))
-    persons = persons_from_annotations(annotations)
-    keypoints = persons.keypoints + rng.normal(0, 8, persons.keypoints.shape)
-    table = tool().placement(annotations, persons, keypoints)
-    areas = dict(zip(annotations.ids.tolist(), annotations.areas.tolist(), strict=True))
-    for part, k in PARTS.items():
-        near, labelled, similarities = 0, 0, []
-        for n in range(len(persons)):
-            found = []
-            for j in range(k.start, k.stop):
-                x, y, v = persons.keypoints[n, j]
-                if v > 0:
-                    d = math.dist((x, y), keypoints[n, j, :2])
-                    near += d <= 0.05 * max(persons.boxes_xywh[n, 2:])
-                    labelled += 1
-                    found.append(math.exp(-(d**2) / (2 * areas[persons.ids[n]] * (2 * SIGMAS[j]) ** 2)))
-            similarities += [np.mean(found)] if found else []
-        assert table.loc[part, "PCK .05"] == pytest.approx(near / labelled)
-        assert table.loc[part, "mean OKS"] == pytest.approx(np.mean(similarities))
 
 
 def test_curves_of_two_stages_are_joined(tmp_path):

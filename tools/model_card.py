@@ -17,26 +17,23 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import Annotations, load_annotations
+from wbkit.annotations import load_annotations
 from wbkit.commands.models import load_predictor, shipped_model
 from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations, read_image
 from wbkit.evaluate import per_part_table
 from wbkit.files import atomic_write, data_folder
-from wbkit.keypoints import PARTS, SIGMAS
-from wbkit.matching import oks
+from wbkit.keypoints import PARTS
 from wbkit.nms import rescore_and_nms
+from wbkit.placement import PCK_LIMITS, placement
 from wbkit.plots import draw_pose, training_curves
 from wbkit.predict import Predictor, predict_persons
 
-COLUMNS = ("AP", "AR", "mean OKS", "PCK .05", "PCK .10")
+COLUMNS = ("AP", "AR", "mean OKS", *PCK_LIMITS)
 MARKS = ("<!-- measured -->", "<!-- end -->")
 
 
 def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.ndarray, Persons]:
-    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3); the persons.
-
-    PCK .05: share of labelled keypoints within 5 % of the longer side of the person's box.
-    """
+    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3); the persons."""
     annotations = load_annotations(folder.annotations)
     persons = persons_from_annotations(annotations)
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0, progress=False)
@@ -44,34 +41,8 @@ def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.
         raise SystemExit(f"{len(failures)} people were not predicted: {failures[0]}")
     results = rescore_and_nms(raw, input_size=predictor.recipe.input_size)
     table = per_part_table(annotations, results)[["AP", "AR"]]
-    rows = placement(annotations, persons, raw.keypoints)
-    return table.join(rows).loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
-
-
-def placement(annotations: Annotations, persons: Persons, keypoints: np.ndarray) -> pd.DataFrame:
-    """Mean OKS and PCK by part, over persons and keypoints that have labels.
-
-    Args:
-        keypoints: (N, 133, 3) predicted for each of `persons`.
-    """
-    place = {i: n for n, i in enumerate(annotations.ids.tolist())}
-    areas = annotations.areas[[place[i] for i in persons.ids.tolist()]]
-    labelled = persons.keypoints[..., 2] > 0  # (N, 133)
-    offsets = keypoints[..., :2] - persons.keypoints[..., :2]
-    distance = np.hypot(offsets[..., 0], offsets[..., 1]) / persons.boxes_xywh[:, 2:].max(1)[:, None]
-    rows = {}
-    for part, k in PARTS.items():
-        similarity = part_oks(keypoints[:, k], persons.keypoints[:, k], areas, k)
-        near = distance[:, k][labelled[:, k]]
-        share = [float((near <= limit).mean()) if len(near) else np.nan for limit in (0.05, 0.10)]
-        mean = float(np.nanmean(similarity)) if len(near) else np.nan
-        rows[part] = dict(zip(COLUMNS[2:], [mean, *share], strict=True))
-    return pd.DataFrame(rows).T
-
-
-def part_oks(predicted: np.ndarray, truth: np.ndarray, areas: np.ndarray, part: slice) -> np.ndarray:
-    """(N,) OKS of one part, NaN for persons without labels there."""
-    return oks(predicted[..., :2], truth[..., :2], truth[..., 2] > 0, areas, SIGMAS[part])
+    table = table.join(placement(annotations, persons.ids, raw.keypoints))
+    return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
 
 
 def markdown(tables: dict[str, pd.DataFrame]) -> str:

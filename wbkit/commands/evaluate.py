@@ -94,9 +94,14 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     save_table(table, options.out)
     if options.out:
         save_results(options.out.with_suffix(".results.json"), raw)
+    require_everybody(failures, len(persons))
+
+
+def require_everybody(failures: list[str], persons: int) -> None:
+    """An error for persons that are missing from the table."""
     if failures:
         raise InputError(
-            f"{len(failures)} of {len(persons)} persons are missing from this table, because their pictures "
+            f"{len(failures)} of {persons} persons are missing from this table, because their pictures "
             "could not be read",
             "Fetch these pictures again:\n  " + "\n  ".join(failures[:20] + ["..."] * (len(failures) > 20)),
         )
