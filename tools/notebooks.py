@@ -161,6 +161,7 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # its warning about TCP says nothing here
     )
     client.execute(env=environment)
 
