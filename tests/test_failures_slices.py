@@ -1,5 +1,7 @@
 """Slices, sensitivity, calibration, comparison and the gallery, against naive counts and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,8 +82,48 @@ def test_visibility_truncation_crowding_and_occlusion_by_hand(table):
     }
     assert counted("truncation")["cut off"] == labelled["truncated"].sum()
     assert counted("crowding")["0"] == (labelled["neighbours"] == 0).sum()
-    hidden = sum((rows["v"] == 1).mean() >= 0.5 and len(rows) for _, rows in labelled.groupby("person"))
+    hidden = 0
+    for _, rows in labelled.groupby("person"):
+        body = rows[rows["part"] == "body"]
+        hidden += len(rows) if (body["v"] == 1).mean() >= 0.5 else 0
     assert counted("occlusion")[">= 50 %"] == hidden > 0
+
+
+def test_labels_without_visibility_say_nothing_about_it():
+    """COCO-WholeBody marks every face point v = 1: neither hidden faces nor hidden people follow from it."""
+    truth, results = noisy()
+    keypoints = truth.keypoints.copy()
+    face = keypoints[:, PARTS["face"]]
+    face[..., 2] = face[..., 2] > 0
+    published = replace(truth, keypoints=keypoints)
+    table = keypoint_table(published, results)
+    rows = slice_table(table, "visibility")
+    assert set(rows["part"]) == {"body", "foot", "lefthand", "righthand"}
+    same = [slice_table(t, "occlusion") for t in (table, keypoint_table(truth, results))]
+    pd.testing.assert_frame_equal(*same)
+    curves = [sensitivity(t, results, by="occlusion", parts=["face"]) for t in (published, truth)]
+    pd.testing.assert_frame_equal(*curves)
+
+
+def test_intervals_of_slices_are_those_of_a_naive_bootstrap(table):
+    rows = slice_table(table, "size", resamples=30, seed=5, level=0.8)
+    plain = slice_table(table, "size")
+    pd.testing.assert_frame_equal(rows[plain.columns], plain)
+    labelled = table[table["v"] > 0]
+    pictures = np.unique(labelled["image_id"])
+    draws = np.random.default_rng(5).multinomial(len(pictures), np.full(len(pictures), 1 / len(pictures)), 30)
+    side = np.sqrt(labelled["person_area"].astype(float))
+    here = labelled[(labelled["part"] == "body") & (side >= 64) & (side < 96)]
+    row = rows[(rows["part"] == "body") & (rows["low"] == 64)].iloc[0]
+    for name, values in (("similarity", here["similarity"]), ("good", (here["cause"] == "good"))):
+        means = []
+        for draw in draws:
+            counts = here["image_id"].map(dict(zip(pictures, draw, strict=True)))
+            repeated = values.loc[here.index.repeat(counts)].dropna()
+            means.append(repeated.mean())
+        assert row[f"{name}_low"] == pytest.approx(np.percentile(means, 10))
+        assert row[f"{name}_high"] == pytest.approx(np.percentile(means, 90))
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
 
 
 def test_quantile_slices_hold_equally_many(table):

@@ -24,6 +24,7 @@ from wbkit.failures import (
 )
 from wbkit.failures.attributes import box_iou, crowding, part_sizes, truncated
 from wbkit.failures.pairs import pair_up
+from wbkit.failures.table import SIDES, keypoint_sides
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import oks
 
@@ -291,3 +292,24 @@ def test_every_class_is_defined():
     assert (classes["definition"].str.count(r"\.$") == 1).all()
     assert (classes["formula"].str.len() > 5).all()
     assert set(NOISE_MODELS) | {"good"} < set(LABELLED_CAUSES)
+
+
+def test_sides_of_face_points_are_those_of_faces_turned_to_the_camera():
+    """There the subject's left points lie on the right of the picture."""
+    truth = embedded("train").keypoints
+    eyes = truth[:, 65:71, 0].mean(1) - truth[:, 59:65, 0].mean(
+        1
+    )  # left minus right (face-42 ..., face-36 ...)
+    size = np.ptp(truth[:, PARTS["face"], 0], axis=1)
+    frontal = (truth[:, PARTS["face"], 2] > 0).all(1) & (eyes > 0.35 * size)
+    face = truth[frontal, PARTS["face"], 0]
+    assert len(face) > 30
+    nose = face[:, 27:31].mean(1, keepdims=True)
+    relative = np.median((face - nose) / size[frontal, None], axis=0)
+    sides = np.array(SIDES)[keypoint_sides()][PARTS["face"]]
+    assert (relative[sides == "left"] > 0.005).all()
+    assert (relative[sides == "right"] < -0.005).all()
+    assert (sides == "middle").sum() == 68 - 2 * 29
+    for name, side in zip(KEYPOINTS, np.array(SIDES)[keypoint_sides()], strict=True):
+        if not name.startswith("face"):
+            assert side == (name.split("_")[0] if "_" in name else "middle")

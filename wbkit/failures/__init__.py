@@ -15,6 +15,13 @@ from wbkit.failures.pairs import Pairs, pair_up
 from wbkit.failures.persons import VERDICTS, detection_table, person_table, verdict_table
 from wbkit.failures.repairs import REPAIRS, TARGETS
 from wbkit.failures.slices import PERSON_SLICINGS, SLICINGS, sensitivity, slice_table
+from wbkit.failures.summary import (
+    cloud_table,
+    confusion_table,
+    keypoint_summary,
+    precision_recall_table,
+    waterfall_table,
+)
 from wbkit.failures.table import cause_table, hallucination_table, keypoint_table
 
 __all__ = [
@@ -37,17 +44,22 @@ __all__ = [
     "cause_table",
     "class_table",
     "classify",
+    "cloud_table",
     "compare",
+    "confusion_table",
     "detection_table",
     "expected_calibration_error",
     "hallucination_table",
     "instance_calibration",
     "keypoint_calibration",
+    "keypoint_summary",
     "keypoint_table",
     "pair_up",
     "person_table",
+    "precision_recall_table",
     "sensitivity",
     "slice_table",
     "verdict_table",
+    "waterfall_table",
     "worst",
 ]

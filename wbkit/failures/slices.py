@@ -47,7 +47,7 @@ SLICINGS: dict[str, Slicing] = {
     "visibility": Slicing("v", "visibility", (0.0, 1.0 + 1e-6, _INF), ("hidden", "visible")),
     "occlusion": Slicing(
         "hidden_share",
-        "share of the person's labelled points that are hidden",
+        "share of the person's labelled body keypoints that are hidden",
         (0, 1e-6, 0.25, 0.5, _INF),
         ("none", "< 25 %", "25-50 %", ">= 50 %"),
     ),
@@ -60,28 +60,44 @@ SLICINGS: dict[str, Slicing] = {
     "score": Slicing("score", "keypoint's score", None, bins=10),
     "person_score": Slicing("person_score", "person's score", None, bins=10),
 }
-"""What tables can be cut by. Edges in px and shares; sizes double roughly from bin to bin."""
+"""What tables can be cut by. Edges in px and shares; sizes double roughly from bin to bin.
+
+visibility: COCO-WholeBody v1.0 gives every labelled face point v = 1 and hand points 1 or 2, so a part of
+which nothing has v > 1 is left out: its v does not tell what is hidden. occlusion: counted over the 17 body
+keypoints, whose v COCO's annotators set.
+"""
 PERSON_SLICINGS = ("size", "occlusion", "truncation", "crowding", "overlap", "labelled", "part_size")
 """Slicings of labelled persons, by which AP can be cut too (`sensitivity`)."""
 
 
-def slice_table(table: pd.DataFrame, by: str, *, parts: bool = True) -> pd.DataFrame:
+def slice_table(
+    table: pd.DataFrame,
+    by: str,
+    *,
+    parts: bool = True,
+    resamples: int = 0,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Errors and causes in each slice, with both normalisations side by side.
 
     Args:
         table: of `keypoint_table`.
         by: a key of `SLICINGS`.
         parts: cut each part by itself; False for all parts together (part "wholebody").
+        resamples: bootstrap resamples over the pictures of the table, 0 for no intervals. level, seed: of
+            these.
 
     Returns:
         A row for each part and bin that holds labelled keypoints: part, bin (categories, in order), low,
         high (edges of the bin), labelled (keypoints); found (share with a prediction); error_px,
         error_person, error_part (medians over these), similarity, similarity_part (means over these: the
         official ks, and ks by the part's own box); and the share of labelled keypoints with each cause
-        (`LABELLED_CAUSES`; they add up to 1). Keypoints without a value in the column are left out.
+        (`LABELLED_CAUSES`; they add up to 1). Keypoints without a value in the column are left out. With
+        resamples also similarity, similarity_part and good with _low and _high.
 
     Raises:
-        InputError: there is no such slicing.
+        InputError: there is no such slicing, or bad numbers.
     """
     slicing = _slicing(by, SLICINGS)
     labelled = table[table["v"] > 0]
@@ -114,7 +130,26 @@ def slice_table(table: pd.DataFrame, by: str, *, parts: bool = True) -> pd.DataF
     place = rows["bin"].cat.codes.to_numpy()
     rows.insert(2, "low", low[place])
     rows.insert(3, "high", high[place])
+    if resamples:
+        weights = picture_weights(labelled["image_id"].nunique(), resamples, seed)[1:]
+        data = data.assign(good=labelled["cause"] == "good", image_id=labelled["image_id"])
+        for name in ("similarity", "similarity_part", "good"):
+            rows[f"{name}_low"], rows[f"{name}_high"] = _mean_interval(data, rows, name, weights, level)
     return rows
+
+
+def _mean_interval(
+    data: pd.DataFrame, rows: pd.DataFrame, name: str, weights: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of each slice's mean of a column when pictures are drawn as `weights` (R, I) says."""
+    picture = data["image_id"].astype("category").cat.codes
+    keys = [data["part"], data["bin"], picture.rename("picture")]
+    sums = data[name].astype(float).groupby(keys, observed=True).agg(["sum", "count"])
+    place = pd.MultiIndex.from_frame(rows[["part", "bin"]]).get_indexer(sums.index.droplevel("picture"))
+    totals = np.zeros((2, len(rows), weights.shape[1]))  # sum and count of each slice and picture
+    totals[:, place, sums.index.get_level_values("picture")] = sums.to_numpy().T
+    drawn, count = totals @ weights.T  # (rows, R) each
+    return interval(np.where(count > 0, drawn / np.maximum(count, 1), np.nan).T, level)
 
 
 def _slicing(by: str, known: dict[str, Slicing] | Sequence[str]) -> Slicing:
@@ -124,10 +159,14 @@ def _slicing(by: str, known: dict[str, Slicing] | Sequence[str]) -> Slicing:
 
 
 def _values(labelled: pd.DataFrame, slicing: Slicing) -> np.ndarray:
-    """The column to cut; the share of hidden points is counted here."""
+    """The column to cut; the share of hidden body keypoints is counted here."""
     if slicing.column == "hidden_share":
-        return (labelled["v"] <= 1).groupby(labelled["person"]).transform("mean").to_numpy()
+        hidden = (labelled["v"] <= 1).where(labelled["part"] == "body").astype(float)
+        return hidden.groupby(labelled["person"]).transform("mean").to_numpy()
     values = labelled[slicing.column].to_numpy(np.float64)
+    if slicing.column == "v":
+        seen = labelled["v"].groupby(labelled["part"], observed=True).transform("max")
+        return np.where(seen > 1, values, np.nan)
     return np.sqrt(values) if slicing.root else values
 
 
@@ -226,8 +265,9 @@ def _person_values(analysis: Analysis, by: str, part: str) -> np.ndarray:
         column = 0 if part == "wholebody" else list(PART_SLICES).index(part)
         return part_sizes(truth, pairs.persons)[:, column]
     if by == "occlusion":
-        hidden = pairs.labelled & (pairs.truth[..., 2] <= 1)
-        return hidden.sum(1) / pairs.labelled.sum(1)
+        body = pairs.labelled[:, PARTS["body"]]
+        hidden = body & (pairs.truth[:, PARTS["body"], 2] <= 1)
+        return np.where(body.any(1), hidden.sum(1) / np.maximum(body.sum(1), 1), np.nan)
     if by == "truncation":
         return truncated(truth, pairs.persons).astype(float)
     if by == "labelled":

@@ -12,6 +12,7 @@ from wbkit.keypoints import FLIP_PAIRS, KEYPOINTS, NUM_KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import keypoint_similarity
 
 SIDES = ("left", "right", "middle")
+_LEFT_LOWER_LIPS = (78, 79, 88)
 PART_OF = np.repeat(np.arange(len(PART_SLICES)), [s.stop - s.start for s in PART_SLICES.values()])
 """(133,) index of each keypoint's part in `PART_SLICES`."""
 
@@ -21,8 +22,9 @@ def keypoint_sides() -> np.ndarray:
     sides = np.full(NUM_KEYPOINTS, SIDES.index("middle"))
     for pair in FLIP_PAIRS:
         in_face = PARTS["face"].start <= pair[0] < PARTS["face"].stop
-        # Names tell the sides; of face points, which have numbers, the first of a pair is the right one.
-        left_first = not in_face and KEYPOINTS[pair[0]].startswith("left")
+        # Names tell the sides. Face points have numbers: the first of a pair is the right one, except on the
+        # lower edges of the lips, which run back from the left corner.
+        left_first = pair[0] in _LEFT_LOWER_LIPS if in_face else KEYPOINTS[pair[0]].startswith("left")
         sides[pair] = [SIDES.index(s) for s in (("left", "right") if left_first else ("right", "left"))]
     return sides
 

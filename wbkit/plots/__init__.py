@@ -1,21 +1,50 @@
-"""Pictures that explain: poses over photos, heatmaps over crops, precision-recall and training curves.
+"""Pictures that explain: poses over photos, heatmaps over crops, curves, and where a model fails.
 
-Plots draw on the Axes they are given (or new ones) and return them.
+Plots draw on the Axes they are given (or new ones) and return them; those of failures draw exactly the
+numbers of the table that they are given.
 """
 
 from wbkit.plots.anatomy import show_keypoint_map, show_tolerance
-from wbkit.plots.curves import plot_precision_recall, training_curves
+from wbkit.plots.body_map import plot_body_map
+from wbkit.plots.calibration import plot_calibration
+from wbkit.plots.comparison import plot_comparison, plot_keypoint_changes
+from wbkit.plots.costs import plot_ap_waterfall, plot_costs
+from wbkit.plots.curves import plot_precision_recall, plot_precision_recall_by_part, training_curves
+from wbkit.plots.failure_bars import plot_causes, plot_confusions
+from wbkit.plots.gallery import clearest_example, show_cause, show_causes, show_worst, truth_beside_prediction
+from wbkit.plots.jitter import CLOUD_KEYPOINTS, plot_jitter_clouds
 from wbkit.plots.poses import draw_pose, show_heatmap, show_part_heatmaps, show_poses
-from wbkit.plots.styles import PART_STYLES
+from wbkit.plots.slices import plot_sensitivity, plot_slices
+from wbkit.plots.styles import CAUSE_STYLES, PART_MARKERS, PART_STYLES
 
 __all__ = [
+    "CAUSE_STYLES",
+    "CLOUD_KEYPOINTS",
+    "PART_MARKERS",
     "PART_STYLES",
+    "clearest_example",
     "draw_pose",
+    "plot_ap_waterfall",
+    "plot_body_map",
+    "plot_calibration",
+    "plot_causes",
+    "plot_comparison",
+    "plot_confusions",
+    "plot_costs",
+    "plot_jitter_clouds",
+    "plot_keypoint_changes",
     "plot_precision_recall",
+    "plot_precision_recall_by_part",
+    "plot_sensitivity",
+    "plot_slices",
+    "show_cause",
+    "show_causes",
     "show_heatmap",
     "show_keypoint_map",
     "show_part_heatmaps",
     "show_poses",
     "show_tolerance",
+    "show_worst",
     "training_curves",
+    "truth_beside_prediction",
 ]

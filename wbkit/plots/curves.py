@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,7 +14,9 @@ from matplotlib.axes import Axes
 
 from wbkit.evaluate import RECALLS, precision_recall
 from wbkit.matching import OKS_THRESHOLDS, Matches
-from wbkit.plots.styles import PART_STYLES
+from wbkit.plots.styles import PART_STYLES, finish, panels, words
+
+_THRESHOLD_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))  # cycled over OKS thresholds
 
 
 def plot_precision_recall(
@@ -40,6 +43,28 @@ def plot_precision_recall(
     ax.legend(title="part  AP", frameon=False, loc="lower left", alignment="left")
     sns.despine(ax=ax)
     return ax
+
+
+def plot_precision_recall_by_part(curves: pd.DataFrame, *, columns: int = 3) -> list[Axes]:
+    """A panel for each part: precision over recall at each OKS threshold; the legend states the AP there.
+
+    Args:
+        curves: of `wbkit.failures.precision_recall_table`.
+    """
+    parts = [part for part in curves["part"].cat.categories if (curves["part"] == part).any()]
+    axes = panels(len(parts), columns=columns, width=3.1, height=2.8, sharex=True, sharey=True)
+    for ax, part in zip(axes, parts, strict=True):
+        here = curves[curves["part"] == part].groupby("threshold")
+        for style, (threshold, rows) in zip(cycle(_THRESHOLD_STYLES), here, strict=False):
+            label = f"{threshold:.2f}   {rows['precision'].mean():.3f}"
+            look = {"ls": style, "color": PART_STYLES[part][0], "lw": 1.7, "label": label}
+            ax.plot(rows["recall"], rows["precision"], **look)
+        style = {"edgecolor": "none", "framealpha": 0.85, "fontsize": 8, "title_fontsize": 8}
+        ax.legend(title="OKS    AP", alignment="left", **style)
+        finish(ax, words(part), xlim=(0, 1.01), ylim=(0, 1.03))
+    axes[0].figure.supxlabel("recall", fontsize=10)
+    axes[0].figure.supylabel("precision", fontsize=10)
+    return axes
 
 
 def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
