@@ -25,7 +25,7 @@ from wbkit.commands import download as download_command
 from wbkit.evaluate import STATISTICS, per_part_table
 from wbkit.nms import rescore_and_nms
 
-COMMANDS = ("demo", "predict", "evaluate", "download")
+COMMANDS = ("demo", "predict", "evaluate", "reproduce", "download")
 ROWS = ["body", "foot", "face", "lefthand", "righthand", "wholebody", "hand"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from wbkit import __version__
@@ -32,6 +33,13 @@ detection file whose image_id is the number in the picture's name. Without boxes
 
 The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
 runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
+    "reproduce": """examples:
+  wbkit reproduce --data data/coco
+
+Measures the published systems (w32_dark_256x192, w48_dark_plus_384x288) on COCO-WholeBody val with the
+detector's boxes and flip test, and prints the published numbers beside the measured ones. Needs COCO val2017,
+COCO-WholeBody's annotations and the detections (wbkit download coco-val says where); fetches the checkpoints.
+Minutes on a GPU, hours on a CPU; what was measured stays in --out, so an interrupted run goes on.""",
     "train": """examples:
   wbkit train --recipe tiny --data data/people --out outputs/train/tiny         a laptop
   wbkit train --recipe tiny --data data/people --out outputs/train/tiny --resume   ... goes on
@@ -76,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     _demo_options(_command(commands, "demo", "model, predictions, AP by part, pictures: a minute or two"))
     _predict_options(_command(commands, "predict", "133 keypoints for every person in your pictures"))
     _evaluate_options(_command(commands, "evaluate", "AP and AR by part, of a results file or a checkpoint"))
+    _reproduce_options(_command(commands, "reproduce", "the published rows beside your own measurement"))
     _train_options(_command(commands, "train", "train a recipe, on one CPU or many GPUs"))
     _export_options(_command(commands, "export", "weights for MMPose, ONNX, or half the size"))
     _synth_options(_command(commands, "synth", "make pictures of synthetic people with exact labels"))
@@ -118,13 +127,17 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="weights: file, address, or the name of published ones (default: the model in data/models)",
     )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    _device_options(parser)
     parser.add_argument(
         "--bf16",
         action="store_true",
         help="bfloat16: faster on GPUs and CPUs with AMX, hundredths of a pixel off",
     )
     parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirrored picture")
+
+
+def _device_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
     parser.add_argument(
         "--batch-size", type=int, default=32, metavar="N", help="crops a forward pass (default: %(default)s)"
     )
@@ -171,16 +184,28 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     pipeline.add_argument(
         "--boxes", choices=("gt", "detections"), default="gt", help="whose boxes (default: %(default)s)"
     )
-    pipeline.add_argument(
-        "--workers",
-        type=int,
-        default=2,
-        metavar="N",
-        help="processes that read pictures (default: %(default)s)",
-    )
+    _workers_option(pipeline)
     _model_options(pipeline)
     parser.add_argument("--out", type=Path, metavar="table.csv", help="also write the table")
     parser.set_defaults(run=run_evaluate)
+
+
+def _workers_option(parser: argparse.ArgumentParser) -> None:
+    text = "processes that read pictures (default: %(default)s)"
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help=text)
+
+
+def _reproduce_options(parser: argparse.ArgumentParser) -> None:
+    add = partial(parser.add_argument, metavar="DIR", type=Path)
+    add(
+        "--data",
+        default=Path("data/coco"),
+        help="COCO-WholeBody folder with detections (default: %(default)s)",
+    )
+    add("--out", default=Path("outputs/reproduce"), help="tables, one a system (default: %(default)s)")
+    _device_options(parser)
+    _workers_option(parser)
+    parser.set_defaults(run=run_reproduce)
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -327,6 +352,12 @@ def run_evaluate(options: argparse.Namespace) -> None:
             "there is nothing to evaluate",
             "Give --annotations and --results, or --data with --checkpoint (wbkit evaluate --help)",
         )
+
+
+def run_reproduce(options: argparse.Namespace) -> None:
+    from wbkit.commands.reproduce import reproduce
+
+    reproduce(options)
 
 
 def run_train(options: argparse.Namespace) -> None:
