@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
     "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
     "annotations matching reference nms evaluate placement published failures synth augment data detect "
-    "predict runs train export plots lesson widgets report_style report commands cli"
+    "predict runs train noise noise_fit ablation export plots lesson widgets report_style report commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
 PACKAGES = ("commands", "failures", "plots", "synth", "widgets")
@@ -40,7 +40,7 @@ EVERYWHERE = {"__init__"}  # holds the version only
 FACADES = ("failures", "plots", "widgets")  # their __init__ hands on public names, and does nothing else
 CORE_LINES = 6589  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-NOT_CORE = ("synth", "failures", "plots", "widgets", "lesson", "report", "report_style")
+NOT_CORE = "synth failures plots widgets noise noise_fit ablation lesson report report_style".split()
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

@@ -1,7 +1,8 @@
 """Pictures that explain: poses over photos, heatmaps over crops, curves, and where a model fails.
 
 Plots draw on the Axes they are given (or new ones) and return them; those of failures draw exactly the
-numbers of the table that they are given.
+numbers of the table that they are given. `wbkit.plots.encoding` and
+`wbkit.plots.decoding` need torch, which what is handed on here does not: import them by name.
 """
 
 from wbkit.plots.anatomy import show_keypoint_map, show_tolerance
