@@ -285,7 +285,8 @@ def test_picture_and_box_to_keypoints(recipe, double, share, one_thread):
     """
     persons = persons_from_annotations(load_annotations(GOLDEN / "sample_annotations.json"))
     model = golden_weights(PoseNet(32), recipe)
-    predictor = Predictor(InDouble(model) if double else model, W32_DARK_256x192, device="cpu", batch_size=1)
+    network = InDouble(model) if double else model
+    predictor = Predictor(network, W32_DARK_256x192, device="cpu", batch_size=1, exact=True)
     distances = []
     for case in json.loads((GOLDEN / "pipeline_e2e.json").read_text())["recipes"][recipe]:
         box = persons.boxes_xywh[persons.ids == case["ann_id"]]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from wbkit.annotations import Results, body_extent_areas
@@ -18,6 +19,8 @@ from wbkit.data import Persons, WholeBodyDataset, make_loader
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, crop_image, fix_aspect, invert_warp, warp_matrix, warp_points
 from wbkit.heatmaps import HeatmapCodec
+from wbkit.hrnet import PoseNet
+from wbkit.inference import prepare
 from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS
 from wbkit.nms import rescore
 from wbkit.recipes import RECIPES, Recipe
@@ -57,10 +60,14 @@ class Predictor:
         recipe: a `Recipe` or its name.
         flip_test: average with the mirrored crop; None: as the recipe says.
         device: where to run; None: a GPU if there is one.
-        dtype: `torch.float32`, or `torch.bfloat16` for autocast: faster on GPUs and on CPUs with AMX,
+        dtype: `torch.float32`, or `torch.bfloat16`: faster on GPUs and on CPUs with AVX512-BF16 or AMX,
             at a few hundredths of a pixel.
         batch_size: crops a forward pass.
         refine: "none", "quarter" or "dark"; None: as the recipe says.
+        exact: run the model as it is, which in float32 is what MMPose computes, to the last bits of a
+            convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,
+            and different by rounding; changes of the model after that do not reach the copy.
+        compile: compile the copy: for thousands of crops, since it takes about a minute first.
     """
 
     def __init__(
@@ -73,6 +80,8 @@ class Predictor:
         dtype: torch.dtype = torch.float32,
         batch_size: int = 32,
         refine: str | None = None,
+        exact: bool = False,
+        compile: bool = False,
     ):
         self.recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -82,6 +91,9 @@ class Predictor:
             raise InputError(f"the batch size (--batch-size) is {batch_size}", "Give at least 1")
         self.dtype, self.batch_size = dtype, batch_size
         self.refine = refine or self.recipe.refine
+        self.compiled = compile
+        own = isinstance(model, PoseNet) and not exact
+        self.network = prepare(self.model, dtype, compile) if own else self.model
         self.codec = HeatmapCodec(**self.recipe.codec_settings())
 
     def __call__(self, image_rgb: np.ndarray, boxes_xywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,14 +149,24 @@ class Predictor:
     @torch.inference_mode()
     def heatmaps(self, crops: Tensor) -> Tensor:
         """RGB crops (B, H, W, 3) uint8 -> heatmaps (B, K, H/4, W/4) float32, flip-averaged if asked for."""
-        self.model.eval()
         images = normalize(crops.to(self.device, non_blocking=True))  # (B, 3, H, W)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            plain = self.model(images)
-            if not self.flip_test:
-                return plain.float()
-            mirrored = self.model(images.flip(-1))
-        return (plain.float() + mirror_heatmaps(mirrored.float(), self.recipe.shift_flipped)) * 0.5
+        plain = self._forward(images)
+        if not self.flip_test:
+            return plain
+        mirrored = self._forward(images.flip(-1))
+        return (plain + mirror_heatmaps(mirrored, self.recipe.shift_flipped)) * 0.5
+
+    def _forward(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4) float32."""
+        if self.network is self.model:
+            self.model.eval()
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                return self.model(images).float()
+        count = len(images)
+        if self.compiled and count < self.batch_size:  # one shape only: each costs a compilation
+            images = F.pad(images, (0, 0, 0, 0, 0, 0, 0, self.batch_size - count))
+        images = images.to(self.dtype, memory_format=torch.channels_last)
+        return self.network(images)[:count].float().contiguous()
 
     def predict_crops(self, crops: Tensor, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops (B, H, W, 3) uint8, matrices (B, 2, 3) -> image-px keypoints (B, K, 2), scores (B, K).

@@ -74,6 +74,8 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
         options.recipe,
         device=options.device,
         bf16=options.bf16,
+        compile=options.compile,
+        exact=options.exact,
         flip_test=False if options.no_flip else None,
         batch_size=options.batch_size,
     )

@@ -40,6 +40,8 @@ def load_predictor(
     *,
     device: str | None = None,
     bf16: bool = False,
+    compile: bool = False,
+    exact: bool = False,
     flip_test: bool | None = None,
     batch_size: int = 32,
 ) -> Predictor:
@@ -48,6 +50,7 @@ def load_predictor(
     Args:
         checkpoint: file, address or published name; None: the shipped model.
         recipe: a recipe's name; None: what the checkpoint's metadata or name says.
+        device, compile, exact, flip_test, batch_size: see `Predictor`; `bf16`: its `dtype`.
 
     Raises:
         InputError: no checkpoint, none that fits, an unknown recipe, or no such device.
@@ -79,6 +82,8 @@ def load_predictor(
         device=_checked_device(device),
         dtype=torch.bfloat16 if bf16 else torch.float32,
         batch_size=batch_size,
+        exact=exact,
+        compile=compile,
     )
 
 

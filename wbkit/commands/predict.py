@@ -45,6 +45,8 @@ def predict_files(options: argparse.Namespace) -> None:
         options.recipe,
         device=options.device or _local_device(world),
         bf16=options.bf16,
+        compile=options.compile,
+        exact=options.exact,
         flip_test=False if options.no_flip else None,
         batch_size=options.batch_size,
     )

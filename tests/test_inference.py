@@ -1,0 +1,115 @@
+"""Networks for predicting: the same heatmaps without BatchNorm, whatever the layout, type and batch."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from wbkit.hrnet import PoseNet
+from wbkit.inference import fold_batchnorm, prepare
+from wbkit.predict import Predictor
+from wbkit.recipes import RECIPES
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+DTYPES = (torch.float32, torch.bfloat16)
+SMALL = RECIPES["tiny"].at((64, 96))
+
+
+@pytest.fixture(scope="module")
+def model() -> PoseNet:
+    """Random weights, and BatchNorm statistics and scales that are not the neutral ones."""
+    torch.manual_seed(0)
+    model = PoseNet(8)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.1)
+    return model.train()
+
+
+def heatmaps(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return network(images)
+
+
+def test_folding_keeps_the_heatmaps_and_leaves_the_model_alone(model):
+    before = copy.deepcopy(model.state_dict())
+    images = torch.randn(3, 3, 96, 64)
+    folded = fold_batchnorm(model)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+    expected = heatmaps(copy.deepcopy(model).eval(), images)
+    torch.testing.assert_close(heatmaps(folded, images), expected, rtol=0, atol=1e-5 * expected.abs().max())
+    assert model.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_folding_by_hand():
+    pair = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1))
+    pair[0].weight.data.fill_(3)
+    pair[1].running_mean.fill_(2)
+    pair[1].running_var.fill_(4 - pair[1].eps)
+    pair[1].weight.data.fill_(5)
+    pair[1].bias.data.fill_(7)
+    folded = fold_batchnorm(pair)
+    assert folded[0].weight.item() == pytest.approx(5 * 3 / 2)  # a = 5 / sqrt(4)
+    assert folded[0].bias.item() == pytest.approx(7 - 5 * 2 / 2)
+    assert isinstance(folded[1], nn.Identity)
+
+
+@pytest.mark.parametrize(("batch", "dtype"), [(n, dtype) for n in (1, 2, 5) for dtype in DTYPES])
+def test_prepared_predictor_agrees_with_the_exact_one(model, batch, dtype):
+    crops = torch.randint(0, 256, (batch, 96, 64, 3), dtype=torch.uint8)
+    exact = Predictor(model, SMALL, device="cpu", exact=True).heatmaps(crops)
+    maps = Predictor(model, SMALL, device="cpu", dtype=dtype).heatmaps(crops)
+    assert maps.dtype == torch.float32
+    assert maps.is_contiguous()
+    tolerance = 1e-5 if dtype == torch.float32 else 0.05
+    assert (maps - exact).abs().max() <= tolerance * exact.abs().max()
+
+
+def test_exact_is_the_model_itself(model):
+    crops = torch.randint(0, 256, (2, 96, 64, 3), dtype=torch.uint8)
+    predictor = Predictor(model, SMALL, False, device="cpu", exact=True)
+    assert predictor.network is model
+    images = (crops - torch.tensor([123.675, 116.28, 103.53])) / torch.tensor([58.395, 57.12, 57.375])
+    expected = heatmaps(copy.deepcopy(model).eval(), images.permute(0, 3, 1, 2).contiguous())
+    assert torch.equal(predictor.heatmaps(crops), expected)
+
+
+def test_compiled_network_sees_one_shape_only(model, monkeypatch):
+    """Compiling itself takes most of a minute: a stand-in notes the shapes (the benchmark compiles)."""
+    shapes = set()
+
+    def noting(network, **options):
+        assert options == {"dynamic": False, "options": {"freezing": True}}
+        network.register_forward_pre_hook(lambda _, args: shapes.add(tuple(args[0].shape)))
+        return network
+
+    monkeypatch.setattr(torch, "compile", noting)
+    crops = torch.randint(0, 256, (3, 96, 64, 3), dtype=torch.uint8)
+    predictor = Predictor(model, SMALL, device="cpu", batch_size=4, compile=True)
+    plain = Predictor(model, SMALL, device="cpu", batch_size=4)
+    for n in (1, 3):
+        torch.testing.assert_close(
+            predictor.heatmaps(crops[:n]), plain.heatmaps(crops[:n]), rtol=0, atol=1e-5 * 40
+        )
+    assert shapes == {(4, 3, 96, 64)}
+
+
+def test_images_reach_the_network_channels_last(model):
+    seen = []
+    network = prepare(model)
+    network.register_forward_pre_hook(
+        lambda _, args: seen.append(args[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    predictor = Predictor(model, SMALL, device="cpu")
+    predictor.network = network
+    predictor.heatmaps(torch.zeros(2, 96, 64, 3, dtype=torch.uint8))
+    assert seen == [True, True]
+    weights = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1]
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
+    assert not np.any([p.requires_grad for p in network.parameters()])
