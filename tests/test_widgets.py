@@ -1,19 +1,35 @@
 """Explorers without a browser: what they draw is where the codec decodes, clicks find what is nearest."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from helpers import make_annotations
 
+from wbkit.annotations import load_annotations, load_results, results_from_arrays
 from wbkit.errors import InputError
+from wbkit.failures import keypoint_table
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
 from wbkit.predict import Predictor
-from wbkit.widgets import Person, canvas, dark_explorer, dark_scene, heatmap_explorer, largest_person, taylor
+from wbkit.widgets import (
+    Person,
+    box_picker,
+    box_scene,
+    canvas,
+    dark_explorer,
+    dark_scene,
+    failure_browser,
+    heatmap_explorer,
+    largest_person,
+    taylor,
+)
 from wbkit.widgets.dark_scene import DarkState
 from wbkit.widgets.decoders import DECODERS, estimates
+from wbkit.widgets.failure_scene import ALL, CAPTION, GAP, PAGE, PREDICTED_COLOR, SIZES, TILE, pictures_in
 from wbkit.widgets.heatmap_scene import HeatmapScene, HeatmapState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -304,6 +320,225 @@ def test_photo_px_grow_as_the_input_shrinks():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         dark_explorer(**wrong)
+
+
+# --- failure_browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    """Annotations of 8 pictures, and predictions beside them: some near, some far, one person missed."""
+    content = make_annotations(8, 4, seed=5)
+    annotations = load_annotations(content)
+    rng = np.random.default_rng(0)
+    found = annotations.keypoints.copy()
+    spread = rng.uniform(1, 60, (len(found), 133, 1))
+    found[..., :2] += rng.normal(0, 1, found[..., :2].shape) * spread
+    found[..., 2] = rng.uniform(0.05, 1, found.shape[:2])
+    ids, scores = annotations.person_image_ids[1:], rng.uniform(0.2, 1, len(found) - 1)
+    return annotations, load_results(results_from_arrays(found[1:], None, ids, scores))
+
+
+@pytest.fixture
+def pictures(labelled):
+    rng = np.random.default_rng(1)
+    return {int(i): rng.integers(60, 90, (480, 640, 3), dtype=np.uint8) for i in labelled[0].image_ids}
+
+
+@pytest.fixture
+def browser(labelled, pictures):
+    return failure_browser(*labelled, images=pictures)
+
+
+def test_filters_pass_what_pandas_counts(browser, labelled):
+    table = keypoint_table(*labelled)
+    seen = table[table["v"] > 0]
+    assert len(browser.ranked()) == seen["person"].nunique()
+    browser.change(level="keypoint", part="lefthand", size="medium")
+    hands = seen[
+        (seen["part"] == "lefthand") & seen["person_area"].between(*SIZES["medium"], inclusive="left")
+    ]
+    assert 0 < len(browser.ranked()) == len(hands)
+    browser.change(cause="miss", size=ALL, scores=(0.5, 0.75))
+    hands = seen[(seen["part"] == "lefthand") & (seen["cause"] == "miss") & seen["score"].between(0.5, 0.75)]
+    assert 0 < len(browser.ranked()) == len(hands)
+    assert browser.ranked()["similarity"].is_monotonic_increasing
+    browser.change(level="part", part=ALL, cause=ALL, scores=(0.0, 1.0), keypoint="left_wrist")
+    assert len(browser.ranked()) == (seen["keypoint"] == "left_wrist").sum()
+    assert f"{len(browser.ranked())} pass" in browser.text.value
+
+
+def test_a_missed_person_passes_a_score_filter_only_from_zero(browser):
+    everyone = len(browser.ranked())
+    assert browser.ranked().iloc[0]["cause"] == "person_missed"
+    browser.change(scores=(0.05, 1.0))
+    assert len(browser.ranked()) == everyone - 1
+
+
+def test_nothing_passes(browser):
+    before = browser.picture.value
+    browser.change(cause="wrong_finger", part="body")
+    assert len(browser.ranked()) == 0
+    assert "nothing passes" in browser.text.value
+    assert browser.picture.value != before
+    browser.click(10, 10)
+    assert browser.state.rank == 0
+
+
+def test_tiles_show_the_points_where_they_are(browser):
+    browser.change(level="keypoint", cause="miss", part="body")
+    row, (x, y) = browser.ranked().iloc[0], (TILE / 2, TILE / 2)
+    tile = browser.scene.tile(browser.state)
+    rows, columns = np.nonzero((tile == PREDICTED_COLOR).all(-1))
+    predicted = np.array([columns.mean(), rows.mean()])
+    offset = np.array([row["x_pred"] - row["x"], row["y_pred"] - row["y"]])
+    # Truth and prediction lie opposite each other about the tile's middle.
+    direction = (predicted - (x, y)) / np.hypot(*(predicted - (x, y)))
+    assert direction == pytest.approx(offset / np.hypot(*offset), abs=0.05)
+
+
+def test_clicks_and_pages(browser):
+    browser.change(level="keypoint")
+    browser.click(2 * (TILE + GAP) + 5, TILE + CAPTION + 5)
+    assert browser.state.rank == 6
+    browser.click(TILE + GAP / 2, 20)  # between two tiles
+    browser.click(5, 2 * (TILE + CAPTION) + 40)  # below them
+    assert browser.state.rank == 6
+    browser.turn(1)
+    assert browser.state.rank == PAGE
+    browser.click(5, 5)
+    assert browser.state.rank == PAGE
+    browser.turn(-1)
+    browser.turn(-1)  # there is none before the first
+    assert browser.state.rank == 0
+    assert browser._controls["rank"].max == len(browser.ranked()) - 1
+    browser._controls["rank"].value = 11
+    assert browser.state.rank == 11
+    browser._controls["part"].value = "face"
+    assert (browser.state.rank, browser._controls["rank"].value) == (0, 0)
+    assert set(browser._controls["keypoint"].options[1:]) == set(KEYPOINTS[23:91])
+    browser._controls["keypoint"].value = "face-5"
+    browser._controls["part"].value = "body"
+    assert browser.state.keypoint == ALL
+
+
+def test_words_tell_the_chosen_failure(browser):
+    browser.change(level="part", part="face", rank=2)
+    row = browser.ranked().iloc[2]
+    assert f"person {row['person_id']} in image {row['image_id']}" in browser.text.value
+    assert row["worst_keypoint"] in browser.text.value
+    assert repr(browser) == "failure_browser: parts, worst similarity first, part face, rank 2"
+
+
+def test_with_a_table_only_and_with_a_model(labelled, pictures, predictor):
+    table = keypoint_table(*labelled)
+    plain = failure_browser(table, level="part")
+    assert (plain.shown[:TILE, :TILE] == canvas.PALE).all(-1).mean() > 0.5  # no pictures: grey
+    with_model = failure_browser(table, images=pictures, model=predictor, level="part")
+    without = failure_browser(table, images=pictures, level="part")
+    detail = slice(2 * (TILE + CAPTION), None)
+    np.testing.assert_array_equal(with_model.shown[: detail.start], without.shown[: detail.start])
+    assert (with_model.shown[detail] != without.shown[detail]).any()
+    with pytest.raises(InputError, match="no column cause"):
+        failure_browser(table.drop(columns="cause"))
+    with pytest.raises(InputError, match="no such folder"):
+        failure_browser(table, images="/nowhere")
+
+
+def test_pictures_come_from_folders_by_name(tmp_path):
+    picture = np.full((8, 8, 3), 200, np.uint8)
+    for name in ("000000000007.jpg", "other.jpg"):
+        cv2.imwrite(str(tmp_path / name), picture)
+    assert pictures_in(tmp_path)(7).shape == picture.shape
+    assert pictures_in(tmp_path, {9: "other.jpg"})(9).shape == picture.shape
+    assert pictures_in({3: tmp_path / "other.jpg"})(3).shape == picture.shape
+    assert pictures_in({3: picture})(4) is None
+    with pytest.raises(InputError, match="no such picture"):
+        pictures_in(tmp_path)(8)
+
+
+# --- box_picker ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def picker(person, predictor):
+    return box_picker(person, predictor)
+
+
+def test_a_dragged_box_gives_the_predictors_points(picker, predictor, person):
+    place = picker.scene.frame.to_panel(np.array([[60.0, 100.0], [300.0, 420.0]]))
+    picker.drag("down", *place[1])  # from the lower right corner
+    picker.drag("move", *place.mean(0))
+    assert picker.state.drawing is not None
+    picker.drag("up", *place[0])
+    assert picker.state.boxes == ((60.0, 100.0, 240.0, 320.0),)
+    assert picker.state.drawing is None
+    keypoints, scores = predictor(person.image, np.array([[60, 100, 240, 320]]))
+    table = picker.table()
+    assert table["keypoint"].tolist() == list(KEYPOINTS)
+    np.testing.assert_allclose(table[["x", "y"]], keypoints[0], atol=1e-2)
+    np.testing.assert_allclose(table["score"], scores[0], atol=1e-2)
+    (record,) = load_results(picker.results()).keypoints
+    np.testing.assert_allclose(record[:, :2], keypoints[0], atol=1e-2)
+
+
+def test_clicks_are_no_boxes_and_boxes_can_be_kept(picker):
+    before = picker.state.boxes
+    picker.drag("down", 50, 50)
+    picker.drag("up", 52, 51)
+    picker.drag("move", 200, 200)  # no button
+    assert picker.state.boxes == before
+    picker._controls["keep"].value = True
+    picker.whole_picture()
+    assert len(picker.state.boxes) == 2
+    assert len(picker.table()) == 2 * 133
+    assert set(picker.scene.part_table(picker.state)["person"]) == {1, 2}
+    picker.clear()
+    assert "Drag a box" in picker.text.value
+    assert len(picker.table()) == len(picker.results()) == 0
+
+
+def test_the_box_can_be_moved_by_keyboard(picker):
+    x, y, w, h = picker.state.boxes[0]
+    assert [side.value for side in picker.sides] == [round(v) for v in (x, y, w, h)]
+    picker.sides[1].value = 50
+    assert picker.state.boxes[0][1] == 50
+    picker.sides[2].value = picker.sides[2].max  # cut off at the picture's border
+    left, _, width, _ = picker.state.boxes[0]
+    assert left + width <= picker.scene.image.shape[1] - 1
+
+
+def test_a_photo_is_uploaded(picker):
+    photo = np.full((90, 60, 3), 127, np.uint8)
+    content = canvas.encode(photo, "png")
+    picker.upload.value = ({"name": "me & you.png", "type": "image/png", "size": len(content),
+                            "content": memoryview(content), "last_modified": datetime.now(UTC)},)  # fmt: skip
+    np.testing.assert_array_equal(picker.scene.image, photo)
+    assert "me &amp; you.png" in picker.text.value
+    assert "60 x 90" in repr(picker)
+    picker.load(b"no picture", "notes.txt")
+    assert "notes.txt" in picker.problem.value
+    assert picker.scene.name == "me & you.png"
+
+
+def test_the_download_holds_the_table(picker):
+    import base64
+    import io
+    import re
+
+    import pandas as pd
+
+    link = box_scene.download_link(picker.table(), "a.csv")
+    content = base64.b64decode(re.search(r"base64,([^\"]+)", link)[1])
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content)), picker.table(), check_dtype=False)
+    assert link in picker.text.value.replace(f"{picker.scene.name[:-4]}_keypoints", "a")
+
+
+def test_bad_boxes_are_refused(picker, person, predictor):
+    with pytest.raises(InputError, match="outside"):
+        picker.set_box((1000, 1000, 5, 5))
+    with pytest.raises(InputError, match="empty"):
+        box_picker(person.image, predictor, (1, 1, 0, 5))
 
 
 # --- what all explorers share -------------------------------------------------------------------------

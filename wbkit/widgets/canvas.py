@@ -121,6 +121,8 @@ def marker(
     if not np.isfinite(xy).all():
         return
     for tint, width in ((WHITE, thickness + 2), (color, thickness)):
+        if tint is WHITE and kind == "ring" and radius < 6:
+            continue  # the seam would fill a small ring
         if kind in ("ring", "dot"):
             filled = -1 if kind == "dot" else width
             grown = radius + (1 if kind == "dot" and tint is WHITE else 0)

@@ -124,6 +124,10 @@ class HeatmapScene:
         """Crop px -> image px."""
         return warp_points(crop_points, invert_warp(self.maps(size).matrix))
 
+    def to_crop(self, image_points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Image px -> crop px."""
+        return warp_points(image_points, self.maps(size).matrix)
+
     # --- clicking ---
 
     def crop_panel(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -146,6 +146,13 @@ def slider(label: str, value: float, low: float, high: float, step: float, form:
                 tooltip=tip, layout=_CONTROL_LAYOUT, style=_STYLE)  # fmt: skip
 
 
+def span(label: str, value: tuple[float, float], low: float, high: float, step: float):
+    """A slider with two ends, from ... to."""
+    return widgets.FloatRangeSlider(
+        value=value, min=low, max=high, step=step, description=label, layout=_CONTROL_LAYOUT, style=_STYLE
+    )
+
+
 def dropdown(label: str, options, value: Any, tip: str = "") -> widgets.Dropdown:
     """A list to choose from."""
     return widgets.Dropdown(
