@@ -10,6 +10,7 @@ from wbkit.plots.body_map import plot_body_map
 from wbkit.plots.calibration import plot_calibration
 from wbkit.plots.comparison import plot_comparison, plot_keypoint_changes
 from wbkit.plots.costs import plot_ap_waterfall, plot_costs
+from wbkit.plots.crops import show_crop, show_pixel_conventions
 from wbkit.plots.curves import plot_precision_recall, plot_precision_recall_by_part, training_curves
 from wbkit.plots.failure_bars import plot_causes, plot_confusions
 from wbkit.plots.gallery import clearest_example, show_cause, show_causes, show_worst, truth_beside_prediction
@@ -40,9 +41,11 @@ __all__ = [
     "plot_slices",
     "show_cause",
     "show_causes",
+    "show_crop",
     "show_heatmap",
     "show_keypoint_map",
     "show_part_heatmaps",
+    "show_pixel_conventions",
     "show_poses",
     "show_tolerance",
     "show_worst",

@@ -93,7 +93,8 @@ def show_tolerance(
             )  # fmt: skip
             ax.add_collection(circles)
         ax.plot(*keypoints[every, :2].T, "o", color="white", ms=3, mec="black", mew=0.5)
-        ax.set_title(f"{part}: median {np.median(radii[every]):.1f} px")
+        median = f"median {np.median(radii[every]):.1f} px" if len(every) else "no label"
+        ax.set_title(f"{part}: {median}")
     return list(axes[0])
 
 
