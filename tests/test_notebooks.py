@@ -177,6 +177,7 @@ CELLS = {
     "table": "class Table:\n    def _repr_html_(self): return '<table><td>0.25</td></table>'\n"
     "    def __repr__(self): return 'a table'\nTable()",
     "picture": "import base64\nfrom IPython.display import Image\nImage(base64.b64decode(PNG))",
+    "quiet": "object();",  # as in JupyterLab, nothing is shown
     "widget": "import ipywidgets\nipywidgets.VBox([ipywidgets.IntSlider(3)])",
 }
 CHANGES = {  # cell -> what is changed in its committed output
@@ -208,6 +209,7 @@ def test_a_changed_number_fails_nbval_and_a_changed_picture_does_not(tmp_path):
     changed = nbformat.from_dict(notebook)
     changed.cells[0].outputs[0].data["image/png"] = png(np.full((2, 2, 3), 255, np.uint8))
     nbformat.write(changed, tmp_path / "redrawn.ipynb")
+    shutil.copy(FOLDER / "conftest.py", tmp_path)
     done = nbval(tmp_path)
     failed = dict(re.findall(r"^FAILED \S*?(\w+)\.ipynb::Cell (\d)", done.stdout, re.M))
     assert failed == {f"changed_{name}": str(names.index(name)) for name in CHANGES}, done.stdout
