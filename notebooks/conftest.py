@@ -1,4 +1,4 @@
-"""pytest --nbval: nbval runs cells without history, and without it IPython ignores a semicolon at a cell's end."""
+"""pytest --nbval: nbval keeps no history, without which IPython ignores a semicolon at a cell's end."""
 
 from nbval.kernel import RunningKernel
 
