@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -n 2 --dist loadfile
 
-.PHONY: demo test notebooks lab check bench clean
+.PHONY: demo test notebooks site lab check bench clean
 
 demo: $(STAMP)  ## the main job: predict, evaluate, draw
 	$(BIN)/wbkit demo
@@ -18,6 +18,10 @@ test: $(STAMP)  ## all tests, then every notebook run again and its output compa
 
 notebooks: $(STAMP)  ## run all notebooks in place, for commits
 	$(BIN)/python tools/notebooks.py run
+	$(BIN)/python tools/gallery.py --thumbnails
+
+site: $(STAMP)  ## the notebooks as pages that open offline: outputs/site/index.html
+	$(BIN)/python tools/gallery.py
 
 lab: $(STAMP)  ## JupyterLab
 	$(BIN)/jupyter lab

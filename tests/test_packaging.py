@@ -194,3 +194,12 @@ def test_what_git_leaves_out():
 
 def test_console_script():
     assert PROJECT["scripts"] == {"wbkit": "wbkit.cli:main"}
+
+
+def test_binder_installs_the_notebooks_with_the_pins():
+    lines = [line for line in text(".binder/requirements.txt").splitlines() if not line.startswith("#")]
+    assert "--constraint ../constraints.txt" in lines  # relative to that file
+    assert any("download.pytorch.org/whl/cpu" in line for line in lines)
+    (install,) = [line for line in lines if line.startswith("--editable")]
+    assert extras_of(install) <= INSTALLED_EXTRAS  # relative to the checkout
+    assert text(".binder/runtime.txt").strip() == "python-3.11"

@@ -1,0 +1,87 @@
+"""The pages of the notebooks open from a folder without a network; thumbnails are small and there."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+from PIL import Image
+
+from gallery import THUMBNAIL_WH, THUMBNAILS, heading, page_link, thumbnail, write_site
+from notebook_form import FOLDER, find
+
+LESSONS = sorted(FOLDER.glob("*.ipynb"))
+
+
+class Addresses(HTMLParser):
+    """What a page loads by itself, and where its links lead."""
+
+    def __init__(self, page: Path):
+        super().__init__()
+        self.loaded, self.links, self.ids = [], [], set()
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids.add(given.get("id"))
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        elif tag != "a":
+            self.loaded += [given[k] for k in ("src", "href", "data") if given.get(k)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("site")
+    pages = write_site(out)
+    assert len(pages) == len(find([])) + 1
+    return out
+
+
+def test_pages_load_nothing_and_link_to_pages_that_exist(site):
+    for page in site.rglob("*.html"):
+        found = Addresses(page)
+        assert all(address.startswith("data:") for address in found.loaded), page
+        assert not re.search(r"@import|url\((?!.?data:)", page.read_text())
+        for link in found.links:
+            if re.match(r"\w+:", link):
+                continue
+            name, _, part = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            if target.stem[:2] in {path.name[:2] for path in LESSONS} | {"in"}:  # others are still to come
+                assert target.is_file(), f"{page.name} -> {link}"
+            if part and not name:
+                assert part in found.ids
+
+
+def test_the_index_shows_every_lesson_with_its_idea(site):
+    text = (site / "index.html").read_text()
+    assert text.count('<section class="card">') == text.count("<img ") == len(LESSONS)
+    for path in LESSONS:
+        title, idea, seconds = heading(nbformat.read(path, 4))
+        assert re.match(rf"{path.name[:2]} · \w", title)
+        assert len(idea) > 20
+        assert "s on two cores" in seconds
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
+def test_thumbnails_are_there_and_small(path):
+    image = THUMBNAILS / f"{path.name[:2]}.png"
+    assert image.is_file(), "run python tools/gallery.py --thumbnails"
+    assert image.stat().st_size < 40_000
+    assert Image.open(image).size == THUMBNAIL_WH
+    assert thumbnail(nbformat.read(path, 4)) is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("02_from.ipynb", "02_from.html"),
+        ("../01_meet.ipynb#sizes", "../01_meet.html#sizes"),
+        ("https://example.org/a.ipynb", "https://example.org/a.ipynb"),
+        ("../README.md", "../README.md"),
+    ],
+)
+def test_links_between_notebooks(address, page):
+    assert page_link(address) == page
