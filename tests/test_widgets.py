@@ -214,7 +214,7 @@ def test_controls_change_the_state_and_the_picture(explorer):
 
 def test_the_network_runs_once_an_input_size(person, predictor):
     calls = []
-    predictor.model.register_forward_hook(lambda *_: calls.append(1))
+    predictor.network.register_forward_hook(lambda *_: calls.append(1))
     explorer = heatmap_explorer(person, predictor)
     once = len(calls)
     explorer.change(keypoint=3, noise=0.05, kernel=9)
@@ -582,3 +582,8 @@ def test_drags_are_followed_while_the_button_is_held():
     at("mousemove", 7, 0)  # released outside the picture
     at("mousemove", 8)
     assert seen == [("down", 2, 2), ("move", 3, 2), ("up", 4, 2), ("down", 6, 2), ("up", 7, 2)]
+
+
+def test_pictures_have_no_tooltip():
+    """An Image with one is not shown at all: ipywidgets' view asks for a description that it lacks."""
+    assert dark_explorer().picture.tooltip is None

@@ -89,7 +89,11 @@ def links(path: Path) -> str:
 
 
 def normalise(notebook: NotebookNode) -> None:
-    """Same metadata, cell ids and counts whatever ran it; words for widgets, whose state is not kept."""
+    """Same metadata, cell ids and counts whatever ran it.
+
+    The state of widgets is not kept: those that bring a picture and words of their own (as wbkit's explorers
+    do) are left with these, others with a standard sentence.
+    """
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for index, cell in enumerate(notebook.cells):
@@ -102,7 +106,7 @@ def normalise(notebook: NotebookNode) -> None:
                 output.execution_count = count
             if "metadata" in output:
                 output.metadata = NotebookNode()
-            if output.get("data", {}).pop(WIDGET, None):
+            if output.get("data", {}).pop(WIDGET, None) and "image/jpeg" not in output.data:
                 output.data = NotebookNode({"text/plain": WIDGET_TEXT})
 
 

@@ -143,7 +143,7 @@ def line(
 
 
 def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple[int, int, int]) -> None:
-    """An arrow with a white seam; nothing if it is shorter than 3 px."""
+    """An arrow with a dark seam; nothing if it is shorter than 3 px."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     length = float(np.hypot(*(end - start)))
     if not length > 3:
@@ -153,10 +153,10 @@ def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple[
     size = min(9.0, 0.7 * length)
     neck = end - size * along
     head = [end, neck + 0.5 * size * beside, neck - 0.5 * size * beside]
-    line(picture, start, neck, WHITE, 5)
+    line(picture, start, neck, INK, 5)
     line(picture, start, neck, color, 2)
     points = np.array([_fixed(p) for p in head], np.int32)
-    cv2.polylines(picture, [points], True, WHITE, 3, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.polylines(picture, [points], True, INK, 4, cv2.LINE_AA, _SUBPIXEL_BITS)
     cv2.fillPoly(picture, [points], color, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 

@@ -42,11 +42,11 @@ class FailureBrowser(Explorer):
             scores=shell.span("keypoint score", state.scores, 0.0, 1.0, 0.05),
             rank=shell.slider("rank, from 0", state.rank, 0, 1, 1, "d", "0 is the worst"),
         )
-        turn = [
+        turn = shell.rows(
             shell.button("Previous page", lambda: self.turn(-1), icon="arrow-left"),
             shell.button("Next page", lambda: self.turn(1), icon="arrow-right"),
-        ]
-        self.children = (shell.rows(*self._controls.values(), *turn), self.picture, self.problem, self.text)
+        )
+        self.children = (shell.rows(*self._controls.values(), turn), self.picture, self.problem, self.text)
         self.on_click(self.click)
         self.follow()
         self.refresh()

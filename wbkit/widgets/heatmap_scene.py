@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -80,9 +81,10 @@ class HeatmapScene:
         return [size for size in scaled if size == given or not any(side % _STRIDE for side in size)]
 
     def _maps(self, size: tuple[int, int]) -> Maps:
-        p = self.predictor
-        same = {"device": p.device, "dtype": p.dtype, "refine": p.refine}
-        sized = Predictor(p.model, p.recipe.at(size), p.flip_test, **same)
+        sized = copy(self.predictor)  # HRNet takes any size, so the network stays the same
+        if size != sized.recipe.input_size:
+            sized.recipe = sized.recipe.at(size)
+            sized.codec = HeatmapCodec(**sized.recipe.codec_settings())
         crops, matrices = sized.cut(self.person.image, self.person.box_xywh[None])
         heatmaps = sized.heatmaps(torch.from_numpy(crops[0])[None])[0].cpu().numpy()
         return Maps(crops[0], matrices[0], heatmaps, sized.codec)

@@ -35,11 +35,14 @@ class Explorer(widgets.VBox):
         self.shown: np.ndarray | None = None
         self._controls: dict[str, widgets.Widget] = {}
         self._quiet = False
-        self.picture = widgets.Image(format=picture_kind, layout={"max_width": "100%"})
+        self.picture = widgets.Image(
+            format=picture_kind, layout={"max_width": "100%", "align_self": "flex-start"}
+        )
         self.text = widgets.HTML()
         self.problem = widgets.HTML()
         super().__init__()
         self.add_class("wbkit-explorer")
+        self.add_class(f"wbkit-{name}")
 
     # --- to be given by subclasses ---
 
@@ -92,8 +95,8 @@ class Explorer(widgets.VBox):
             said, problem = self.text.value, f"<b>This cannot be shown:</b> {escape(str(error))}"
         self.problem.value = problem
         if not problem:
+            # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
             self.picture.value = encode(self.shown, self.picture_kind)
-            self.picture.tooltip = self.summary()
             self.text.value = said
 
     def on_click(self, handler: Callable[[float, float], None]) -> None:
@@ -183,7 +186,7 @@ def rows(*controls: widgets.Widget) -> widgets.Box:
 def html_table(header: list[str], lines: list[list[str]]) -> str:
     """A small HTML table; cells are HTML, numbers go right."""
     head = "".join(f'<th style="padding:1px 12px 1px 0;text-align:left">{cell}</th>' for cell in header)
-    cell = '<td style="padding:1px 12px 1px 0;font-variant-numeric:tabular-nums">{}</td>'
+    cell = '<td style="padding:1px 12px 1px 0;white-space:nowrap;font-variant-numeric:tabular-nums">{}</td>'
     body = "".join("<tr>" + "".join(cell.format(value) for value in line) + "</tr>" for line in lines)
     return f'<table style="line-height:1.35"><tr>{head}</tr>{body}</table>'
 
@@ -198,4 +201,4 @@ def sign(name: str) -> str:
 
 def spoken(html: str) -> str:
     """Words that a screen reader says when they change."""
-    return f'<div role="status" aria-live="polite">{html}</div>'
+    return f'<div role="status" aria-live="polite" style="line-height:1.4">{html}</div>'

@@ -106,7 +106,9 @@ def _draw_step(picture: np.ndarray, patch: Patch, frame: Frame) -> None:
     (left, top), (right, bottom) = np.rint(corners).astype(int).tolist()
     cv2.rectangle(picture, (left, top), (right, bottom), canvas.WHITE, 4)
     cv2.rectangle(picture, (left, top), (right, bottom), INK, 2)
-    canvas.arrow(picture, frame.to_panel(patch.found["argmax"]), frame.to_panel(patch.found["DARK"]), INK)
+    canvas.arrow(
+        picture, frame.to_panel(patch.found["argmax"]), frame.to_panel(patch.found["DARK"]), canvas.WHITE
+    )
 
 
 def _markers(picture: np.ndarray, patch: Patch, names: tuple[str, ...]) -> None:
