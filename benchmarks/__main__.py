@@ -1,168 +1,203 @@
-"""`python -m benchmarks`: what each step costs here, beside a plain peer in the same run.
+"""`python -m benchmarks`: what each step costs here beside MMPose 1.3.2, xtcocotools and hotcoco.
 
-Peers: loops over persons and keypoints in NumPy and OpenCV, written the way MMPose 1.3.2 decodes and
-encodes, and xtcocotools. Both sides' answers are compared before anything is timed. Times are medians in
-milliseconds; machines differ and are noisy, so read the ratios.
+Both sides solve the same problems in processes of their own, in turn, on an otherwise idle machine. Their
+answers are compared before anything is timed. Times are medians in milliseconds; machines differ, so read
+the ratios. "floor" is what the hardware needs for the bytes or multiplications alone, measured here.
+
+make bench                      everything (about ten minutes, plus the peers' installation once)
+python -m benchmarks --only decode forward
+python -m benchmarks --no-peers --pictures 500
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import argparse
+import json
 import os
+import platform
 import statistics
-import time
-from collections.abc import Callable
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
-from benchmarks import bench_failures, bench_synth
-from wbkit.annotations import load_annotations, load_results, results_from_arrays
-from wbkit.errors import InputError
-from wbkit.evaluate import per_part_table, reference_table
-from wbkit.heatmaps import HeatmapCodec
-from wbkit.hrnet import PoseNet
-from wbkit.keypoints import PARTS
-from wbkit.recipes import W32_DARK_256x192
+from benchmarks import peer_env, problems
+from benchmarks.floors import matmul_ms
+from benchmarks.worker import Worker
+from wbkit.files import atomic_write
 
-BATCH = 32
+GMAC = 7.656  # of W32 at 256x192 with 133 outputs (tests/test_benchmarks.py)
 
 
-def median_ms(run: Callable[[], object], repeats: int = 7) -> float:
-    """Median time of a call after one warm-up, ms."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: in words.
+        task: of `benchmarks.ours`.
+        peer: of `benchmarks.peers`; "=": the same name.
+        target: how many times faster wbkit must be, or None.
+        tolerance: largest difference of the answers, relative to the peer's largest value; None: they are
+            not the same numbers (said in `remark`).
+        floor: another task of ours, or (images, type) of a forward pass of W32, or None.
+        rounds: peer and we in turn, so often.
+        remark: printed below the table.
+    """
+
+    what: str
+    task: str
+    peer: str
+    target: float | None
+    tolerance: float | None = 1e-6
+    floor: str | tuple[float, torch.dtype] | None = None
+    rounds: int = 5
+    remark: str = ""
 
 
-def loop_encode(points: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
-    """One Gaussian map at a time: (B, K, 2) heatmap px -> (B, K, H, W)."""
-    width, height = size
-    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    maps = np.zeros((*points.shape[:2], height, width), np.float32)
-    for b, k in np.ndindex(points.shape[:2]):
-        mu = points[b, k]
-        maps[b, k] = np.exp(-((x - mu[0]) ** 2 + (y - mu[1]) ** 2) / (2 * sigma**2))
-    return maps
+FP32, BF16 = torch.float32, torch.bfloat16
+MEMORY = ["peer MB", "wbkit MB"]
+REMARKS = {
+    "bf16": "bfloat16: heatmaps within 5 % of the largest value; what it does to keypoints is printed below",
+    "step": "the loss of the first step is compared; bfloat16's differs in the third digit",
+    "hotcoco": "hotcoco follows pycocotools' rules, which differ for people without labels: not compared",
+    "sample": "MMPose's workers also make the targets, ours the device; crops without dice are compared",
+}
+ROWS = (
+    Row("encode, 32 people, 48x64", "encode 48x64 x 32", "=", 20, 1e-5, "write 48x64 x 32"),
+    Row("encode, one person", "encode 48x64 x 1", "=", 10, 1e-5, None, 20),
+    Row("DARK decode, 32 people, 48x64", "decode 48x64 x 32", "=", 25, 1e-4, "read 48x64 x 32"),
+    Row("DARK decode, 32 people, 72x96", "decode 72x96 x 32", "=", 20, 1e-4, "read 72x96 x 32"),
+    Row("DARK decode, one person", "decode 48x64 x 1", "=", 10, 1e-4, None, 20),
+    Row("training sample from JPEG, a core", "sample", "=", 2, 0, None, 30, REMARKS["sample"]),
+    Row("W32 forward, batch 8, fp32", "forward", "=", 1.15, 1e-5, (8, FP32)),
+    Row("  compiled", "forward, compiled", "forward", 1.35, 1e-5, (8, FP32)),
+    Row("  bf16", "forward, bf16", "forward", 3.5, 0.05, (8, BF16), 5, REMARKS["bf16"]),
+    Row("  bf16 compiled", "forward, bf16 compiled", "forward", 5, 0.05, (8, BF16), 5, REMARKS["bf16"]),
+    Row("one person: flip test and decode, fp32", "person", "=", 1.2, 1e-5, (2, FP32), 9),
+    Row("  bf16", "person, bf16", "person", 3, 0.05, (2, BF16), 9, REMARKS["bf16"]),
+    Row("W32 training step, batch 8, fp32", "train step", "=", None, 1e-4, (24, FP32), 3),
+    Row("  bf16", "train step, bf16", "train step", 2.2, 0.02, (24, BF16), 3, REMARKS["step"]),
+    Row("rescore, NMS, six parts", "evaluate", "=", 10, 1e-9, None, 1),
+    Row("six parts alone, beside xtcocotools", "parts", "=", 1, 1e-9, None, 1),
+    Row("six parts alone, beside hotcoco", "parts", "parts, hotcoco", 1, None, None, 1, REMARKS["hotcoco"]),
+    Row("annotation file, second time", "load", "=", 20, 0, None, 3),
+)
 
 
-def loop_decode(heatmaps: np.ndarray, kernel: int = 11) -> np.ndarray:
-    """DARK, one map at a time with a whole-map blur: (B, K, H, W) -> (B, K, 2) heatmap px."""
-    border, (h, w) = kernel // 2, heatmaps.shape[2:]
-    points = np.zeros((*heatmaps.shape[:2], 2), np.float32)
-    for b, k in np.ndindex(heatmaps.shape[:2]):
-        y, x = np.unravel_index(heatmaps[b, k].argmax(), (h, w))
-        padded = cv2.GaussianBlur(np.pad(heatmaps[b, k], border), (kernel, kernel), 0)
-        m = padded[border:-border, border:-border]
-        m = np.log(np.maximum(m * (heatmaps[b, k].max() / m.max()), 1e-10))
-        points[b, k] = x, y
-        if 1 < x < w - 2 and 1 < y < h - 2:
-            gradient = np.array([m[y, x + 1] - m[y, x - 1], m[y + 1, x] - m[y - 1, x]]) / 2
-            hxx = (m[y, x + 2] - 2 * m[y, x] + m[y, x - 2]) / 4
-            hyy = (m[y + 2, x] - 2 * m[y, x] + m[y - 2, x]) / 4
-            hxy = (m[y + 1, x + 1] - m[y - 1, x + 1] - m[y + 1, x - 1] + m[y - 1, x - 1]) / 4
-            points[b, k] -= np.linalg.solve(np.array([[hxx, hxy], [hxy, hyy]]), gradient)
-    return points
-
-
-def codec_rows() -> list[dict]:
-    """Encode and decode a batch of 133 maps a person."""
-    recipe, rng = W32_DARK_256x192, np.random.default_rng(0)
-    codec, (w, h) = HeatmapCodec(**recipe.codec_settings()), recipe.heatmap_size
-    points = rng.uniform((6, 6), (w - 7, h - 7), (BATCH, 133, 2)).astype(np.float32)
-    keypoints, visible = torch.from_numpy(points * 4), torch.ones(BATCH, 133)
-    maps, _ = codec.encode(keypoints, visible)
-    np.testing.assert_allclose(maps.numpy(), loop_encode(points, (w, h), 2.0), atol=1e-6)
-    np.testing.assert_allclose(codec.decode(maps)[0].numpy() / 4, loop_decode(maps.numpy()), atol=1e-3)
-    read_once = median_ms(lambda: maps.sum())
-    return [
-        {
-            "what": f"encode {BATCH} x 133 maps of {w}x{h}",
-            "wbkit": median_ms(lambda: codec.encode(keypoints, visible)),
-            "peer": median_ms(lambda: loop_encode(points, (w, h), 2.0), 3),
-            "floor": read_once,
-        },
-        {
-            "what": f"DARK decode {BATCH} x 133 maps of {w}x{h}",
-            "wbkit": median_ms(lambda: codec.decode(maps)),
-            "peer": median_ms(lambda: loop_decode(maps.numpy()), 3),
-            "floor": read_once,
-        },
-    ]
-
-
-def network_row() -> dict:
-    """Forward pass of W32 beside the time that its multiplications alone would take."""
-    model, images = PoseNet(32).eval(), torch.randn(8, 3, 256, 192)
-    a = torch.randn(2048, 2048)
-    flops_per_ms = 2 * 2048**3 / median_ms(lambda: a @ a)
-    with torch.inference_mode():
-        forward = median_ms(lambda: model(images), 3)
-    return {
-        "what": "HRNet-W32 256x192 forward, batch 8, fp32",
-        "wbkit": forward,
-        "floor": 8 * 2 * 7.656e9 / flops_per_ms,
-    }
-
-
-def evaluation_row(pictures: int = 250, people: int = 3) -> dict:
-    """Six parts of a random problem beside xtcocotools."""
-    rng, n = np.random.default_rng(0), pictures * people
-    truth = rng.uniform(0, 400, (n, 1, 2)) + rng.uniform(0, 100, (n, 133, 2))
-    fields = {"body": "keypoints", "foot": "foot_kpts", "face": "face_kpts"}
-    fields |= {"lefthand": "lefthand_kpts", "righthand": "righthand_kpts"}
-    labelled = np.concatenate([truth, np.full((n, 133, 1), 2.0)], -1)
-    persons = [
-        {
-            "id": i + 1,
-            "image_id": i // people,
-            "category_id": 1,
-            "iscrowd": 0,
-            "area": 9000.0,
-            "bbox": [0.0, 0.0, 100.0, 100.0],
-            "num_keypoints": 17,
-            **{field: labelled[i, PARTS[part]].ravel().tolist() for part, field in fields.items()},
-        }
-        for i in range(n)
-    ]
-    images = [{"id": i, "file_name": f"{i}.jpg", "width": 640, "height": 480} for i in range(pictures)]
-    content = {"images": images, "annotations": persons, "categories": [{"id": 1, "name": "person"}]}
-    noisy = truth + rng.normal(0, 2, truth.shape)
-    predicted = np.concatenate([noisy, rng.uniform(0.1, 1, (n, 133, 1))], -1)
-    results = results_from_arrays(predicted, None, np.arange(n) // people, rng.uniform(0, 1, n))
-    columns = load_annotations(content), load_results(results)
-    row = {
-        "what": f"AP and AR of six parts, {pictures} pictures, {n} people",
-        "wbkit": median_ms(lambda: per_part_table(*columns), 3),
-    }
+def measure(row: Row, folder: Path, peer_python: Path | None, floors: dict) -> dict:
+    """One row: compare, then time in turn."""
+    ours = Worker(sys.executable, "benchmarks.ours", folder, row.task)
+    name = row.task if row.peer == "=" else row.peer
+    peer = Worker(peer_python, "benchmarks.peers", folder, name) if peer_python else None
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            pd.testing.assert_frame_equal(per_part_table(*columns), reference_table(content, results))
-            row["peer"] = median_ms(lambda: reference_table(content, results), 1)
-    except InputError:  # no xtcocotools for this Python: only our half
-        pass
-    return row
+        if peer and row.tolerance is not None:
+            compare(row, ours.answer, peer.answer)
+        ours.time(1)  # warm
+        times: dict[str, list[float]] = {"wbkit": [], "peer": []}
+        for _ in range(row.rounds):
+            times["peer"] += peer.time(1) if peer else []
+            times["wbkit"] += ours.time(3)
+        medians = {side: statistics.median(values) for side, values in times.items() if values}
+        memory = {"wbkit MB": ours.peak_mb} | ({"peer MB": peer.peak_mb} if peer else {})
+    finally:
+        for worker in filter(None, (ours, peer)):
+            worker.close()
+    return {
+        "what": row.what,
+        **medians,
+        "target": row.target,
+        **memory,
+        "floor": floor_ms(row, folder, floors),
+    }
+
+
+def compare(row: Row, ours: np.ndarray, peer: np.ndarray) -> None:
+    """Stop where the two sides do not compute the same."""
+    if ours.shape != peer.shape:
+        raise SystemExit(f"{row.what}: answers of shapes {ours.shape} and {peer.shape}")
+    difference = np.abs(ours.astype(np.float64) - peer).max() / max(np.abs(peer).max(), 1e-30)
+    if not difference <= row.tolerance:
+        raise SystemExit(f"{row.what}: the answers differ by {difference:.1e} of the largest value")
+
+
+def floor_ms(row: Row, folder: Path, known: dict) -> float | None:
+    """The hardware's share, measured once."""
+    if row.floor is None:
+        return None
+    if row.floor not in known:
+        if isinstance(row.floor, str):
+            worker = Worker(sys.executable, "benchmarks.ours", folder, row.floor)
+            known[row.floor] = statistics.median(worker.time(9))
+            worker.close()
+        else:
+            images, dtype = row.floor
+            known[row.floor] = images * matmul_ms(GMAC, dtype)
+    return known[row.floor]
+
+
+def as_table(rows: list[dict]) -> pd.DataFrame:
+    """Times, and the ratios that matter."""
+    table = (
+        pd.DataFrame(rows).set_index("what").reindex(columns=["peer", "wbkit", "target", "floor", *MEMORY])
+    )
+    table["times faster"] = table.peer / table.wbkit
+    table["times the floor"] = table.wbkit / table.floor.astype(float)
+    reached = np.where(table["times faster"] >= table.target, "yes", "no")
+    table["reached"] = np.where(table.target.isna() | table.peer.isna(), "", reached)
+    times = ["peer", "wbkit", "times faster", "target", "reached", "floor", "times the floor"]
+    return table[[*times, *MEMORY]]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, formatter_class=raw)
+    parser.add_argument(
+        "--only", nargs="+", metavar="WORD", help="rows whose text or tasks hold one of these"
+    )
+    parser.add_argument(
+        "--pictures", type=int, default=5000, metavar="N", help="of the evaluation (default: %(default)s)"
+    )
+    parser.add_argument("--no-peers", action="store_true", help="our half only")
+    parser.add_argument("--out", type=Path, default=Path("outputs/benchmark.json"), metavar="FILE")
+    return parser
+
+
+def chosen(words: list[str] | None) -> list[Row]:
+    """The rows to measure."""
+    return [r for r in ROWS if not words or any(w in f"{r.what} {r.task} {r.peer}" for w in words)]
 
 
 def main() -> None:
-    """Print the table."""
-    rows = [*codec_rows(), network_row(), evaluation_row()]
-    table = pd.DataFrame(rows).set_index("what")
-    table["times faster"] = table.peer / table.wbkit
-    table["times the floor"] = table.wbkit / table.floor
-    print(f"{os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads; median ms")
-    print(table.to_string(float_format="{:.1f}".format, na_rep="-"))
-    print("floor: reading the maps once; for the network, its multiplications at the measured matmul speed")
-    print(bench_synth.measure())
-    print("failure analysis, val2017-size problem:")
-    bench_failures.measure(all_causes=False)
+    options = build_parser().parse_args()
+    peer_python = None if options.no_peers else peer_env.ready()
+    rows, floors = chosen(options.only), {}
+    with tempfile.TemporaryDirectory() as name:
+        problems.write_all(Path(name), options.pictures)
+        bar = tqdm(rows, desc="benchmark", unit="row")
+        found = [measure(row, Path(name), peer_python, floors) for row in bar]
+    machine = {"cores": os.cpu_count(), "processor": processor(), "torch": torch.__version__}
+    table = as_table(found).to_string(float_format="{:.2f}".format, na_rep="-")
+    print(f"{', '.join(f'{k}: {v}' for k, v in machine.items())}; medians in ms\n{table}")
+    print("\n".join(f"- {remark}" for remark in sorted({r.remark for r in rows} - {""})))
+    with atomic_write(options.out) as temporary:
+        content = {**machine, "pictures": options.pictures, "rows": found}
+        temporary.write_text(json.dumps(content, indent=1))
+    print(f"Written: {options.out}")
+
+
+def processor() -> str:
+    """Its name, as Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
 
 
 if __name__ == "__main__":

@@ -53,10 +53,15 @@ def make_labels(pictures: int, rng: np.random.Generator) -> Annotations:
     )
 
 
-def make_results(truth: Annotations, rng: np.random.Generator, noise: float = 0.02) -> Results:
-    """One good detection for each person and twice as many poor ones, scored roughly in this order."""
+def make_results(
+    truth: Annotations,
+    rng: np.random.Generator,
+    noise: float = 0.02,
+    detections_a_person: int = DETECTIONS_A_PERSON,
+) -> Results:
+    """One good detection for each person and poor ones beside it, scored roughly in this order."""
     persons = len(truth)
-    count = DETECTIONS_A_PERSON * persons
+    count = detections_a_person * persons
     source = np.concatenate([np.arange(persons), rng.integers(0, persons, count - persons)])
     first = np.arange(count) < persons
     size = np.sqrt(truth.areas[source])[:, None]

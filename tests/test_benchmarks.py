@@ -3,10 +3,13 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from benchmarks import gpu
+import benchmarks.__main__ as bench
+from benchmarks import gpu, growth, ours, problems, stages
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -53,3 +56,69 @@ def test_slice_of_training_resumes(tiny_coco, tmp_path, capsys):
     shutil.copy(*names)
     assert gpu.train_slice(tiny_coco, tmp_path / "run", "tiny", 1e-9, "cpu") == 0
     assert capsys.readouterr().out.count("The time is up") == 2
+
+
+# The table beside the peers: our half, and its reckoning
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("problems")
+    problems.write_all(folder, 4)
+    return folder
+
+
+@pytest.mark.parametrize("task", [t for t in ours.TASKS if "compiled" not in t])
+def test_our_half_of_every_task_gives_an_answer(solved, task):
+    answer = ours.TASKS[task](solved)()
+    assert np.isfinite(answer).all()
+
+
+def test_rows_name_tasks_of_both_sides():
+    text = (Path(bench.__file__).parent / "peers.py").read_text()  # it imports what is not installed here
+    for row in bench.ROWS:
+        assert row.task in ours.TASKS
+        assert f'"{row.task if row.peer == "=" else row.peer}":' in text
+        assert not isinstance(row.floor, str) or row.floor in ours.TASKS
+
+
+def test_table_reckons_ratios():
+    rows = [
+        {"what": "a", "target": 4, "floor": 2.0, "wbkit": 10.0, "peer": 50.0, "wbkit MB": 1, "peer MB": 2},
+        {"what": "b", "target": 6, "floor": None, "wbkit": 10.0, "peer": 50.0, "wbkit MB": 1, "peer MB": 2},
+        {"what": "c", "target": 6, "floor": None, "wbkit": 10.0, "wbkit MB": 1},
+    ]
+    table = bench.as_table(rows)
+    assert table["times faster"].tolist()[:2] == [5, 5]
+    assert table.reached.tolist() == ["yes", "no", ""]
+    assert table["times the floor"].tolist()[0] == 5
+
+
+def test_answers_that_differ_stop_the_benchmark():
+    row = bench.ROWS[0]
+    bench.compare(row, np.ones(3), np.ones(3) * (1 + 1e-7))
+    with pytest.raises(SystemExit, match=r"differ by 1\.0e-01"):
+        bench.compare(row, np.array([1.0, 0.9]), np.ones(2))
+
+
+def test_growth_finds_exponents():
+    sizes = np.array([1, 2, 4, 8, 16, 32])
+    rows = [
+        {"stage": stage, "unit": "n", "size": n, "s": 1e-3 * n**power}
+        for stage, power in (("line", 1), ("square", 2))
+        for n in sizes
+    ]
+    found = growth.slopes(pd.DataFrame(rows)).set_index("stage")
+    assert found.exponent.tolist() == pytest.approx([1, 2])
+    assert found["steeper than linear"].tolist() == [False, True]
+
+
+def test_stages_do_not_count_time_twice(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(stages.time, "perf_counter", lambda: float(next(clock)))
+    watch = stages.Stages()
+    inner = watch.clocked(lambda: None, "inner")
+    outer = watch.clocked(lambda: (inner(), inner()), "outer")
+    outer()  # ticks: outer 0, inner 1-2 and 3-4, outer 5
+    assert watch.seconds == {"inner": 2, "outer": 3}
+    assert watch.table(10.0).s["the rest"] == 5

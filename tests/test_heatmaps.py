@@ -169,6 +169,17 @@ def test_argmax_equals_numpy_ties_included(size, levels):
     assert scores[0, :2].tolist() == [0, -0.25]
 
 
+def test_targets_can_be_written_into_memory_that_is_there():
+    codec = HeatmapCodec((92, 68), (23, 17))
+    points, visible = torch.rand(2, 5, 2) * 60, torch.tensor([[1.0, 1, 0, 1, 1]] * 2)
+    out = torch.full((2, 5, 17, 23), torch.nan)
+    maps, weights = codec.encode(points, visible, out=out)
+    assert maps.data_ptr() == out.data_ptr()
+    expected = codec.encode(points, visible)
+    assert torch.equal(maps, expected[0])
+    assert torch.equal(weights, expected[1])
+
+
 def test_of_three_equal_maxima_the_first_in_row_order_wins():
     for h, w in ((64, 48), (23, 17)):
         maps = torch.zeros(1, 1, h, w)

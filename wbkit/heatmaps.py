@@ -41,6 +41,7 @@ def gaussian_heatmaps(
     *,
     rounded: bool = False,
     windowed: bool = False,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One Gaussian of height 1 a keypoint: the training targets.
 
@@ -54,6 +55,7 @@ def gaussian_heatmaps(
         rounded: put the Gaussian at the nearest pixel (the biased encoding of the original HRNet)
             instead of the true sub-pixel place (DARK's unbiased one).
         windowed: cut it off beyond 3 sigma of the nearest pixel, as the biased and UDP encodings do.
+        out: (B, K, H, W) float32 to write into, for loops: fresh memory costs more than the Gaussians.
 
     Returns:
         heatmaps (B, K, H, W) float32 and weights (B, K) float32: `visible`, but 0 where the keypoint
@@ -74,7 +76,7 @@ def gaussian_heatmaps(
         factors.append(torch.where(drawn[..., None], values, 0).float())
     gx, gy = factors  # (B, K, W), (B, K, H)
     weights = torch.where(inside | (visible < 0.5), visible, 0).float()
-    return gy[..., :, None] * gx[..., None, :], weights
+    return torch.mul(gy[..., :, None], gx[..., None, :], out=out), weights
 
 
 # --- the maximum -------------------------------------------------------------------------------------
@@ -92,21 +94,18 @@ def argmax2d(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     """
     b, k, h, w = heatmaps.shape
     flat = heatmaps.reshape(b * k, h * w)
-    scores, index = _max_by_blocks(flat) if (h * w) % _BLOCK == 0 and not flat.is_cuda else flat.max(-1)
+    scores, index = flat.max(-1) if flat.is_cuda else _max_by_blocks(flat, 64 if h * w % 64 == 0 else w)
     peaks = torch.stack([index % w, index // w], -1)  # (B * K, 2)
     peaks = torch.where(scores[:, None] > 0, peaks, -1)
     return peaks.view(b, k, 2), scores.view(b, k)
 
 
-_BLOCK = 64
-
-
-def _max_by_blocks(flat: Tensor) -> tuple[Tensor, Tensor]:
+def _max_by_blocks(flat: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """`flat.max(-1)`, faster on a CPU: values first (vectorised), then the index in the winning block."""
-    blocks = flat.view(len(flat), flat.shape[1] // _BLOCK, _BLOCK)  # (N, n, 64); -1 fails for N = 0
+    blocks = flat.view(len(flat), flat.shape[1] // size, size)  # (N, n, size); -1 fails for N = 0
     scores, block = blocks.amax(-1).max(-1)  # (N,): the first block that holds the maximum
-    winner = blocks[torch.arange(len(flat), device=flat.device), block]  # (N, 64)
-    return scores, block * _BLOCK + winner.argmax(-1)
+    winner = blocks[torch.arange(len(flat), device=flat.device), block]  # (N, size)
+    return scores, block * size + winner.argmax(-1)
 
 
 # --- the quarter shift -------------------------------------------------------------------------------
@@ -349,12 +348,13 @@ class HeatmapCodec:
         (w_in, h_in), (w, h) = self.input_size, self.heatmap_size
         return w_in / (w - less), h_in / (h - less)
 
-    def encode(self, keypoints: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, keypoints: Tensor, visible: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Targets for training.
 
         Args:
             keypoints: (B, K, 2) input px, in the frame of `warp_matrix(..., udp=False)` (see `scale`).
             visible: (B, K); below 0.5 counts as not visible.
+            out: (B, K, H, W) float32 to write into, or None.
 
         Returns:
             heatmaps (B, K, H, W) float32; weights (B, K) float32 (see `gaussian_heatmaps`).
@@ -371,7 +371,7 @@ class HeatmapCodec:
         centers = keypoints / torch.tensor(self.scale, dtype=keypoints.dtype, device=keypoints.device)
         biased = not self.unbiased and not self.udp
         return gaussian_heatmaps(
-            centers, visible, self.heatmap_size, self.sigma, rounded=biased, windowed=self.udp
+            centers, visible, self.heatmap_size, self.sigma, rounded=biased, windowed=self.udp, out=out
         )
 
     def decode(self, heatmaps: Tensor, refine: Refine = "dark") -> tuple[Tensor, Tensor]:

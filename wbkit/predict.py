@@ -149,15 +149,18 @@ class Predictor:
     @torch.inference_mode()
     def heatmaps(self, crops: Tensor) -> Tensor:
         """RGB crops (B, H, W, 3) uint8 -> heatmaps (B, K, H/4, W/4) float32, flip-averaged if asked for."""
-        images = normalize(crops.to(self.device, non_blocking=True))  # (B, 3, H, W)
-        plain = self._forward(images)
+        return self.average(normalize(crops.to(self.device, non_blocking=True)))
+
+    def average(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4) float32, as `heatmaps`."""
+        plain = self.forward(images)
         if not self.flip_test:
             return plain
-        mirrored = self._forward(images.flip(-1))
+        mirrored = self.forward(images.flip(-1))
         return (plain + mirror_heatmaps(mirrored, self.recipe.shift_flipped)) * 0.5
 
-    def _forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4) float32."""
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4) float32, without the mirrored ones."""
         if self.network is self.model:
             self.model.eval()
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):

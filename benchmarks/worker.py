@@ -1,0 +1,72 @@
+"""One side's process for one task: it computes the answer, then times itself as often as asked.
+
+Both sides run through here, each in its own Python, so that memory and threads are counted alike.
+Standard library and NumPy only: the peers' environment has no wbkit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def serve(tasks: dict[str, Callable[[Path], Callable[[], np.ndarray]]], folder: Path, task: str) -> None:
+    """Set the task up, save its answer beside the problems, then time n calls for every n that comes in."""
+    out = sys.stdout
+    with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+        run = tasks[task](folder)
+        answer = folder / f"answer.{os.getpid()}.npy"
+        np.save(answer, run())
+        print(json.dumps({"answer": str(answer)}), file=out, flush=True)
+        for line in sys.stdin:
+            times = []
+            for _ in range(int(line)):
+                start = time.perf_counter()
+                run()
+                times.append(1000 * (time.perf_counter() - start))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(json.dumps({"ms": times, "peak_mb": peak}), file=out, flush=True)
+
+
+class Worker:
+    """The other end: `answer` at the start, then `time(n)` -> n times in ms; `peak_mb` so far."""
+
+    def __init__(self, python: str | Path, module: str, folder: Path, task: str):
+        self.task = f"{module} {task}"
+        self.process = subprocess.Popen(
+            [str(python), "-m", module, str(folder), task],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        self.answer = np.load(self._reply()["answer"])
+        self.peak_mb = 0.0
+
+    def _reply(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.task} ended: {self.process.communicate()[1].strip()[-2000:]}")
+        return json.loads(line)
+
+    def time(self, repeats: int) -> list[float]:
+        self.process.stdin.write(f"{repeats}\n")
+        self.process.stdin.flush()
+        reply = self._reply()
+        self.peak_mb = reply["peak_mb"]
+        return reply["ms"]
+
+    def close(self) -> None:
+        self.process.communicate()
