@@ -13,10 +13,10 @@ ROWS = (
     "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
     "annotations matching reference nms evaluate placement published failures synth augment data detect "
     "inference predict runs train noise noise_fit ablation export plots lesson widgets report_style report "
-    "commands cli"
+    "failure_report commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
-PACKAGES = ("commands", "failures", "plots", "synth", "widgets")
+PACKAGES = ("commands", "failure_report", "failures", "plots", "synth", "widgets")
 NO_TORCH = (
     "tables",
     "annotations",
@@ -41,14 +41,16 @@ EVERYWHERE = {"__init__"}  # holds the version only
 FACADES = ("failures", "plots", "widgets")  # their __init__ hands on public names, and does nothing else
 CORE_LINES = 6675  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-NOT_CORE = "synth failures plots widgets noise noise_fit ablation lesson report report_style".split()
+NOT_CORE = (
+    "synth failures plots widgets noise noise_fit ablation lesson report report_style failure_report".split()
+)
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 MODULES = [name for name in FILES if not name.endswith("__init__")]
-NO_TORCH += tuple(name for name in MODULES if name.startswith("failures."))
+NO_TORCH += tuple(name for name in MODULES if name.startswith(("failures.", "failure_report.")))
 
 
 def imported(name: str) -> Iterator[str]:

@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     _predict_options(_command(commands, "predict", "133 keypoints for every person in your pictures"))
     _evaluate_options(_command(commands, "evaluate", "AP and AR by part, of a results file or a checkpoint"))
     _reproduce_options(_command(commands, "reproduce", "the published rows beside your own measurement"))
+    _analyse_options(_command(commands, "analyse", "why and where results fail: tables, figures, one page"))
     _train_options(_command(commands, "train", "train a recipe, on one CPU or many GPUs"))
     _export_options(_command(commands, "export", "weights for MMPose, ONNX, or half the size"))
     _synth_options(_command(commands, "synth", "make pictures of synthetic people with exact labels"))
@@ -97,7 +98,7 @@ def _command(commands, name: str, summary: str) -> argparse.ArgumentParser:
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
-        epilog=EPILOGS[name],
+        epilog=EPILOGS.get(name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
@@ -214,6 +215,14 @@ def _reproduce_options(parser: argparse.ArgumentParser) -> None:
     _device_options(parser)
     _workers_option(parser)
     parser.set_defaults(run=run_reproduce)
+
+
+def _analyse_options(parser: argparse.ArgumentParser) -> None:
+    from wbkit.failure_report.options import EPILOG, add_arguments
+
+    add_arguments(parser)
+    parser.epilog = EPILOG
+    parser.set_defaults(run=run_analyse)
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -366,6 +375,12 @@ def run_reproduce(options: argparse.Namespace) -> None:
     from wbkit.commands.reproduce import reproduce
 
     reproduce(options)
+
+
+def run_analyse(options: argparse.Namespace) -> None:
+    from wbkit.failure_report.command import analyse_results
+
+    analyse_results(options)
 
 
 def run_train(options: argparse.Namespace) -> None:

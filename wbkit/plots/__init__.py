@@ -17,7 +17,7 @@ from wbkit.plots.gallery import clearest_example, show_cause, show_causes, show_
 from wbkit.plots.jitter import CLOUD_KEYPOINTS, plot_jitter_clouds
 from wbkit.plots.poses import draw_pose, show_heatmap, show_part_heatmaps, show_poses
 from wbkit.plots.slices import plot_sensitivity, plot_slices
-from wbkit.plots.styles import CAUSE_STYLES, PART_MARKERS, PART_STYLES
+from wbkit.plots.styles import CAUSE_STYLES, PART_MARKERS, PART_STYLES, words
 
 __all__ = [
     "CAUSE_STYLES",
@@ -51,4 +51,5 @@ __all__ = [
     "show_worst",
     "training_curves",
     "truth_beside_prediction",
+    "words",
 ]

@@ -58,7 +58,8 @@ def plot_costs(
     """
     names = [*list(PARTS)[:-1], "hand", "wholebody"]
     grid = costs.pivot(index="repair", columns="part", values=column).loc[list(REPAIRS), names]
-    grid = grid[(grid.abs() >= 0.0005).any(axis=1)]
+    some = grid[(grid.abs() >= 0.0005).any(axis=1)]
+    grid = some if len(some) else grid
     ax = new_axes(ax, 8.2, 1.0 + 0.33 * max(len(grid), 1))
     values = grid.to_numpy(float)
     limit = max(float(np.nanmax(np.abs(values))) if values.size else 0.0, 0.01)

@@ -15,8 +15,8 @@ from wbkit.keypoints import KEYPOINTS, SIGMAS
 from wbkit.plots.poses import draw_pose
 from wbkit.plots.styles import CAUSE_STYLES, panels, words
 
-ReadImage = Callable[[int], np.ndarray]
-"""image_id -> (H, W, 3) RGB uint8."""
+ReadImage = Callable[[int], np.ndarray | None]
+"""image_id -> (H, W, 3) RGB uint8; None where a picture is missing and examples may leave it out."""
 _MARGIN = 0.12  # of the box, around it
 _LARGEST_ZOOM = 8
 _FEW = 8  # points whose circles of ks .5 can be told apart
@@ -158,12 +158,16 @@ def show_causes(
     """The clearest example of each cause; one that does not occur is left out, so look at the titles.
 
     Args:
-        table: of `wbkit.failures.keypoint_table`. read: image_id -> RGB picture.
+        table: of `wbkit.failures.keypoint_table`. read: image_id -> RGB picture, None if there is none.
     """
-    examples = {cause: clearest_example(table, cause) for cause in causes}
-    examples = {cause: rows for cause, rows in examples.items() if len(rows)}
-    axes = panels(max(len(examples), 1), columns=columns, width=2.7, height=2.9)
-    for ax, (cause, rows) in zip(axes, examples.items(), strict=False):
+    examples = []
+    for cause in causes:
+        rows = clearest_example(table, cause)
+        image = read(int(rows["image_id"].iloc[0])) if len(rows) else None
+        if image is not None:
+            examples.append((cause, rows, image))
+    axes = panels(len(examples), columns=columns, width=2.7, height=2.9) if examples else []
+    for ax, (cause, rows, image) in zip(axes, examples, strict=True):
         title = f"{words(cause)}: {(rows['cause'] == cause).sum()} points, {words(str(rows['part'].iloc[0]))}"
-        show_cause(read(int(rows["image_id"].iloc[0])), rows, cause, title=title, ax=ax)
+        show_cause(image, rows, cause, title=title, ax=ax)
     return axes

@@ -47,7 +47,8 @@ def plot_jitter_clouds(
         reach = _REACH * cloud["near_radius"]
         outside = int((np.abs(vectors) > reach).any(1).sum())
         alpha = float(np.clip(40 / max(len(vectors), 1), 0.08, 0.55))
-        ax.scatter(*vectors.T, s=9, color="#0072B2", alpha=alpha, linewidths=0, label="predictions")
+        look = {"s": 9, "color": "#0072B2", "alpha": alpha, "linewidths": 0, "rasterized": True}
+        ax.scatter(*vectors.T, label="predictions", **look)
         for radius, style, ks in (("good", "-", GOOD_SIMILARITY), ("near", "--", NEAR_SIMILARITY)):
             circle = Circle((0, 0), cloud[f"{radius}_radius"], fill=False, ls=style, lw=1.2, label=f"ks {ks}")
             ax.add_patch(circle)

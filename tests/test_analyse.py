@@ -1,0 +1,208 @@
+"""wbkit analyse, from files to files: every table and figure is there, and the page says what they say."""
+
+import json
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from planting import MINI, NOISE_MODELS, make_scene
+from test_failures_table import noisy
+from test_report import Fetched, fetched
+
+from wbkit.annotations import load_annotations, load_results, results_to_json
+from wbkit.cli import build_parser, main
+from wbkit.evaluate import per_part_table
+from wbkit.failure_report.collect import MEANINGS, one_slicing
+from wbkit.failure_report.page import costliest
+from wbkit.failure_report.write import with_intervals
+from wbkit.failures import CLASSES, LABELLED_CAUSES, SLICINGS, analyse, keypoint_table, slice_table
+from wbkit.nms import rescore_and_nms
+
+ANNOTATIONS = MINI / "coco_wholebody_val_v1.0.json"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """One run of the command on two noisy results of the embedded set, whose pictures lie beside it."""
+    folder = tmp_path_factory.mktemp("analyse")
+    for name, seed in (("old", 0), ("new", 1)):
+        (folder / f"{name}.json").write_text(json.dumps(results_to_json(noisy(seed)[1])))
+    command = [sys.executable, "-m", "wbkit.cli", "analyse", "--annotations", str(ANNOTATIONS)]
+    command += ["--results", "old.json", "--results-b", "new.json", "--intervals", "3", "--out", "out"]
+    command += ["--keypoints-csv"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder, done.stdout
+
+
+def table(written, name):
+    return pd.read_parquet(written[0] / "out" / "tables" / f"{name}.parquet")
+
+
+def test_every_table_is_there_twice_and_explained(written):
+    folder = written[0] / "out" / "tables"
+    for name in MEANINGS:
+        parquet, csv = pd.read_parquet(folder / f"{name}.parquet"), pd.read_csv(folder / f"{name}.csv")
+        assert len(parquet) == len(csv)
+        assert set(parquet.columns) <= set(csv.columns)
+    readme = (folder / "README.txt").read_text().splitlines()
+    assert [line.split(":")[0] for line in readme] == list(MEANINGS)
+    assert not list(folder.glob(".*"))  # no temporary file is left
+
+
+def test_tables_are_those_of_the_library(written):
+    truth = load_annotations(ANNOTATIONS)
+    results = load_results(written[0] / "old.json")
+    expected = keypoint_table(truth, results)
+    found = table(written, "keypoints")
+    pd.testing.assert_frame_equal(found, expected, check_categorical=False, check_dtype=False)
+    pd.testing.assert_frame_equal(table(written, "parts"), per_part_table(truth, results))
+    sizes = one_slicing(table(written, "slices"), "size").drop(columns="by")
+    direct = slice_table(expected, "size", resamples=3)
+    pd.testing.assert_frame_equal(
+        sizes.astype({"bin": str, "part": str}).reset_index(drop=True),
+        direct.astype({"bin": str, "part": str}),
+        check_dtype=False,
+    )
+    assert set(table(written, "slices")["by"]) == set(SLICINGS)
+
+
+def test_classes_add_up_and_repairs_reach_one(written):
+    points = table(written, "keypoints")
+    labelled = points[points["v"] > 0]
+    assert labelled["cause"].isin(LABELLED_CAUSES).all()
+    causes = table(written, "causes")
+    np.testing.assert_allclose(causes[list(LABELLED_CAUSES)].sum(axis=1), 1)
+    assert causes["labelled"].sum() == len(labelled)
+    assert table(written, "comparison_changes")["count"].sum() == len(labelled)
+    last = table(written, "costs").groupby("part", observed=True)["AP_cumulative"].last()
+    np.testing.assert_allclose(last, 1)
+
+
+def test_figures_are_whole_pictures(written):
+    folder = written[0] / "out" / "figures"
+    names = {path.stem for path in folder.glob("*.png")}
+    assert names == {path.stem for path in folder.glob("*.pdf")}
+    assert {"causes", "costs", "waterfall_wholebody", "body_map_error_person", "comparison_parts"} <= names
+    for name in names:
+        picture = cv2.imread(str(folder / f"{name}.png"))
+        assert picture is not None
+        assert picture.std() > 5  # something is drawn
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_page_is_whole_and_offline(written):
+    page = (written[0] / "out" / "report.html").read_text(encoding="utf-8")
+    assert fetched(page) == []
+    parser = Fetched()
+    parser.feed(page)
+    assert parser.scripts == 0
+    figures = {path.stem for path in (written[0] / "out" / "figures").glob("*.png")}
+    pictures = re.findall(r'<img alt="([^"]*)"', page)
+    assert len(pictures) == len(figures) + 12 + 1  # figures, the gallery, the examples of classes
+    assert all(len(alt) > 15 for alt in pictures)
+    for error_class in CLASSES.values():
+        assert error_class.definition.replace("'", "&#x27;") in page or error_class.definition in page
+    assert "<math" in page
+    assert "without it AP would be" in page
+    worst = table(written, "worst_persons").iloc[0]
+    assert f"person {worst['person_id']}, picture {worst['image_id']}: mean ks {worst['value']:.2f}" in page
+
+
+def test_the_summary_says_ap_causes_costs_and_the_difference(written):
+    parts = table(written, "parts")
+    line = next(line for line in written[1].splitlines() if line.startswith("body"))
+    assert f"{parts.loc['body', 'AP']:.3f}" in line
+    costs = table(written, "costs")
+    body = costs[(costs["part"] == "body") & (costs["repair"] != "none")].sort_values("AP_cost").iloc[-1]
+    assert f"{body['repair']} {body['AP_cost']:.3f}" in written[1]
+    assert "AP_difference" in written[1]
+    assert "report.html" in written[1]
+
+
+def test_rescoring_changes_the_results_first(tmp_path, capsys):
+    scene = make_scene(1, count=6)
+    for person in range(6):
+        NOISE_MODELS["jitter"](scene, person)
+    records = results_to_json(scene.results())
+    for record in records:
+        xy = np.reshape(record["keypoints"], (17, 3))[:, :2]
+        low, size = xy.min(0), np.ptp(xy, axis=0)
+        record |= {"bbox": [*low.tolist(), *size.tolist()], "bbox_score": 0.5}
+    (tmp_path / "r.json").write_text(json.dumps(records + records[:2]))  # two people twice
+    truth = scene.annotations
+    content = {"images": [], "annotations": []}
+    for i, name, size in zip(truth.image_ids, truth.file_names, truth.image_sizes_wh, strict=True):
+        content["images"].append(
+            {"id": int(i), "file_name": str(name), "width": int(size[0]), "height": int(size[1])}
+        )
+    fields = {"keypoints": (0, 17), "foot_kpts": (17, 23), "face_kpts": (23, 91)}
+    fields |= {"lefthand_kpts": (91, 112), "righthand_kpts": (112, 133)}
+    for i in range(6):
+        record = {"id": i + 1, "image_id": int(truth.person_image_ids[i]), "category_id": 1, "iscrowd": 0}
+        record |= {"area": float(truth.areas[i]), "bbox": truth.boxes_xywh[i].tolist()}
+        record |= {k: truth.keypoints[i, a:b].ravel().tolist() for k, (a, b) in fields.items()}
+        content["annotations"].append(record)
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    arguments = ["analyse", "--annotations", str(tmp_path / "a.json"), "--results", str(tmp_path / "r.json")]
+    assert main([*arguments, "--rescore", "--out", str(tmp_path / "rescored")]) == 0
+    assert len(pd.read_parquet(tmp_path / "rescored" / "tables" / "detections.parquet")) == 6
+    expected = per_part_table(str(tmp_path / "a.json"), rescore_and_nms(load_results(tmp_path / "r.json")))
+    found = pd.read_parquet(tmp_path / "rescored" / "tables" / "parts.parquet")
+    pd.testing.assert_frame_equal(found, expected)
+    page = (tmp_path / "rescored" / "report.html").read_text(encoding="utf-8")
+    assert "rescored and suppressed" in page
+    assert "--images DIR" in capsys.readouterr().out
+    assert "12 of" not in page
+    assert "6 of 6 pictures were not found" in page
+
+
+def test_bad_input_is_told_before_long_work(tmp_path, capsys):
+    (tmp_path / "none.json").write_text(
+        json.dumps({"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": []})
+    )
+    (tmp_path / "r.json").write_text("[]")
+    arguments = ["analyse", "--results", str(tmp_path / "r.json"), "--annotations"]
+    assert main([*arguments, str(tmp_path / "none.json")]) == 2
+    assert "nobody with labelled keypoints" in capsys.readouterr().err
+    assert main([*arguments, str(ANNOTATIONS), "--images", str(tmp_path)]) == 2
+    assert "has no picture" in capsys.readouterr().err
+    assert main([*arguments, str(ANNOTATIONS), "--intervals", "-1", "--out", str(tmp_path / "x")]) == 2
+    assert "-1 resamples" in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["analyse", "--help"])
+    text = capsys.readouterr().out
+    for word in ("examples:", "--results-b", "report.html", "keypoints.parquet", "--intervals"):
+        assert word in text
+
+
+def test_results_without_any_detection_still_give_a_report(tmp_path):
+    (tmp_path / "r.json").write_text("[]")
+    arguments = ["analyse", "--annotations", str(ANNOTATIONS), "--results", str(tmp_path / "r.json")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    causes = pd.read_parquet(tmp_path / "out" / "tables" / "causes.parquet")
+    assert (causes["person_missed"] == 1).all()
+
+
+def test_intervals_in_one_column():
+    row = pd.DataFrame({"AP": [0.5], "AP_low": [0.4], "AP_high": [0.6], "n": [3]})
+    shown = with_intervals(row)
+    assert shown.to_dict("list") == {"AP": ["0.500 (0.400 to 0.600)"], "n": [3]}
+
+
+def test_the_costliest_cause_by_hand(tmp_path):
+    from wbkit.failure_report.collect import collect
+
+    findings = collect(analyse(*noisy()))
+    rows = costliest(findings, "foot")
+    costs = findings.tables["costs"]
+    foot = costs[(costs["part"] == "foot") & (costs["repair"] != "none")]
+    assert rows["AP_cost"].iloc[0] == foot["AP_cost"].max() > 0
+    assert rows["AP_cost"].is_monotonic_decreasing

@@ -1,0 +1,91 @@
+"""`wbkit analyse`: why and where a results file fails, as tables, figures and one page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from tqdm import tqdm
+
+from wbkit.annotations import Annotations, load_annotations, load_results
+from wbkit.errors import InputError
+from wbkit.failure_report.collect import Findings, collect
+from wbkit.failure_report.figures import drawings
+from wbkit.failure_report.page import Source, costliest, report_notebook
+from wbkit.failure_report.pictures import find_pictures
+from wbkit.failure_report.write import write_figures, write_tables
+from wbkit.failures import Analysis, analyse
+from wbkit.nms import rescore_and_nms
+from wbkit.report import notebook_to_html, write_page
+
+
+def analyse_results(options: argparse.Namespace) -> None:
+    """Tables, figures and the page in `options.out`; the summary is printed.
+
+    Raises:
+        InputError: a file cannot be used, or nobody has a label.
+    """
+    matplotlib.use("Agg")
+    annotations = load_annotations(options.annotations)
+    analysis = _analysed(annotations, options.results, options.rescore)
+    if not len(analysis.pairs.persons):
+        raise InputError(
+            "has nobody with labelled keypoints", "Give labels to compare with", file=options.annotations
+        )
+    pictures = find_pictures(annotations, options.annotations, options.images)
+    other = _analysed(annotations, options.results_b, options.rescore) if options.results_b else None
+    findings = collect(analysis, other, intervals=options.intervals, progress=True)
+    show_summary(findings)
+    out: Path = options.out
+    write_tables(findings, out / "tables", keypoints_csv=options.keypoints_csv)
+    drawn = list(drawings(findings, names=_names(options.results, options.results_b)))
+    images = write_figures(tqdm(drawn, desc="figures", unit="figure"), out / "figures")
+    other_name = options.results_b.name if options.results_b else None
+    source = Source(options.annotations.name, options.results.name, other_name, options.rescore)
+    notebook = report_notebook(findings, drawn, images, source, pictures)
+    write_page(out / "report.html", notebook_to_html(notebook, code=False))
+    print(f"\nWritten to {out}: report.html (open it in a browser), tables/, figures/")
+    if pictures is None:
+        print("No pictures beside the annotations: --images DIR puts the worst persons into the report.")
+    elif pictures.missing:
+        print(f"{len(pictures.missing)} pictures could not be read, such as {min(pictures.missing)}.")
+
+
+def show_table(table: pd.DataFrame, title: str) -> None:
+    """Print a table of numbers."""
+    print(f"\n{title}")
+    print(table.to_string(float_format="{:.3f}".format))
+
+
+def _analysed(annotations: Annotations, file: Path, rescore: bool) -> Analysis:
+    results = load_results(file)
+    return analyse(annotations, rescore_and_nms(results) if rescore else results)
+
+
+def _names(a: Path, b: Path | None) -> tuple[str, str]:
+    """Short names for the two results: the files' own, or with their folders where these are equal."""
+    if b is None or a.stem != b.stem:
+        return a.stem, b.stem if b else "b"
+    return f"{a.parent.name}/{a.stem}", f"{b.parent.name}/{b.stem}"
+
+
+def show_summary(findings: Findings) -> None:
+    """Print AP by part, the costliest causes, and what the second results changed."""
+    table = findings.tables.get("intervals", findings.tables["parts"])
+    show_table(table, "AP and AR by part (nan: nobody has labels there)")
+    causes = findings.tables["causes"]
+    shown = (100 * causes.drop(columns="labelled")).loc[:, lambda t: (t > 0).any()]
+    print("\nWhat became of the labelled keypoints, percent")
+    print(shown.to_string(float_format="{:.1f}".format))
+    print("\nWhat costs most AP, each cause repaired alone (the report has all)")
+    rows = {}
+    for part in findings.tables["parts"].index:
+        dearest = costliest(findings, part).head(3)
+        found = [f"{r.repair} {r.AP_cost:.3f}" for r in dearest.itertuples()]
+        rows[part] = found + [""] * (3 - len(found))
+    print(pd.DataFrame.from_dict(rows, orient="index").to_string(header=False))
+    if findings.other is not None:
+        columns = ["AP_a", "AP_b", "AP_difference", "AP_low", "AP_high"]
+        show_table(findings.tables["comparison_parts"][columns], "the second results beside the first")

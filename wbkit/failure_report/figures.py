@@ -1,0 +1,152 @@
+"""All figures of a failure analysis, one after the other, each with a caption that says how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from wbkit import plots
+from wbkit.failure_report.collect import Findings, one_slicing
+from wbkit.failures import SLICINGS
+
+SLICINGS_DRAWN = ("size", "part_size", "occlusion", "crowding", "truncation")
+"""Slicings with a figure; the table "slices" holds all."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure: `name` of its files, `caption` for readers, `table` that holds its numbers, `draw` it."""
+
+    name: str
+    caption: str
+    table: str
+    draw: Callable[[], Axes | list[Axes]]
+
+
+def drawings(findings: Findings, names: tuple[str, str] = ("a", "b")) -> Iterator[Drawing]:
+    """The figures that the findings allow, in the report's order.
+
+    Args:
+        names: what to call the two results files where they are compared.
+    """
+    yield from _causes(findings)
+    yield from _keypoints(findings)
+    yield from _cuts(findings)
+    yield from _scores(findings)
+    if findings.other is not None:
+        yield from _comparison(findings, names)
+
+
+def _causes(findings: Findings) -> Iterator[Drawing]:
+    tables = findings.tables
+    yield Drawing(
+        "causes",
+        "Each bar holds all labelled keypoints of a part, divided by what became of them (numbers: percent).",
+        "causes",
+        lambda: plots.plot_causes(tables["causes"]),
+    )
+    yield Drawing(
+        "costs",
+        "AP that each part would gain if one cause alone were repaired and everything else stayed as it is.",
+        "costs",
+        lambda: plots.plot_costs(tables["costs"]),
+    )
+    for part in tables["waterfall"]["part"].unique():
+        steps = tables["waterfall"][tables["waterfall"]["part"] == part].reset_index(drop=True)
+        title = f"AP as the causes are repaired one after the other: {plots.words(part)}"
+        yield Drawing(
+            f"waterfall_{part}",
+            "From the measured AP to 1: causes repaired one after the other, in Ronchi & Perona's order.",
+            "waterfall",
+            lambda steps=steps, title=title: plots.plot_ap_waterfall(steps, title=title),
+        )
+    if len(tables["precision_recall"]):
+        yield Drawing(
+            "precision_recall",
+            "Precision over recall in each part; the area below a curve is the AP at that OKS threshold.",
+            "precision_recall",
+            lambda: plots.plot_precision_recall_by_part(tables["precision_recall"]),
+        )
+
+
+def _keypoints(findings: Findings) -> Iterator[Drawing]:
+    summary = findings.tables["keypoint_summary"]
+    maps = {
+        "error_person": ("median error / √(person's area)", "Size of the errors", True),
+        "similarity": ("mean keypoint similarity", "What each keypoint adds to OKS", False),
+    }
+    for column, (label, title, high_is_bad) in maps.items():
+        yield Drawing(
+            f"body_map_{column}",
+            f"{title}: the figure faces you, so its right side is on your left; dark and large is bad.",
+            "keypoint_summary",
+            lambda c=column, la=label, t=title, h=high_is_bad: plots.plot_body_map(
+                summary[c], label=la, title=t, high_is_bad=h
+            ),
+        )
+    yield Drawing(
+        "jitter_clouds",
+        "Where predictions lie around the label: in the full circle they are good, in the dashed one near; "
+        "the cross is their median, so its distance from the middle is a bias.",
+        "clouds",
+        lambda: plots.plot_jitter_clouds(findings.keypoints),
+    )
+    yield Drawing(
+        "confusions",
+        "Keypoints that were predicted where another keypoint is, the most frequent first.",
+        "confusions",
+        lambda: plots.plot_confusions(findings.tables["confusions"]),
+    )
+
+
+def _cuts(findings: Findings) -> Iterator[Drawing]:
+    for by in SLICINGS_DRAWN:
+        title = SLICINGS[by].title
+        slices = one_slicing(findings.tables["slices"], by)
+        if len(slices):
+            yield Drawing(
+                f"slices_{by}",
+                f"Mean keypoint similarity by {title}: official, and by the part's own size, which does not "
+                "forgive small parts.",
+                "slices",
+                lambda s=slices, t=title: plots.plot_slices(s, xlabel=t),
+            )
+        curves = one_slicing(findings.tables["sensitivity"], by)
+        if len(curves):
+            yield Drawing(
+                f"sensitivity_{by}",
+                f"AP of the people in each slice, by {title}.",
+                "sensitivity",
+                lambda c=curves, t=title: plots.plot_sensitivity(c, xlabel=t),
+            )
+
+
+def _scores(findings: Findings) -> Iterator[Drawing]:
+    tables = findings.tables
+    for name, what in (("keypoints", "keypoint scores, by part"), ("persons", "persons' scores")):
+        rows = tables[f"calibration_{name}"]
+        if len(rows):
+            yield Drawing(
+                f"calibration_{name}",
+                f"Reliability of {what}: on the diagonal a score says what it promises.",
+                f"calibration_{name}",
+                lambda r=rows: plots.plot_calibration(r),
+            )
+
+
+def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]:
+    tables = findings.tables
+    yield Drawing(
+        "comparison_parts",
+        "AP of both, and the difference; hollow where its interval holds 0.",
+        "comparison_parts",
+        lambda: plots.plot_comparison(tables["comparison_parts"], names=names),
+    )
+    yield Drawing(
+        "comparison_keypoints",
+        "Keypoints whose mean similarity grew or fell most.",
+        "comparison_keypoints",
+        lambda: plots.plot_keypoint_changes(tables["comparison_keypoints"], names=names),
+    )

@@ -1,0 +1,205 @@
+"""The report's text: one page, from the official AP to the persons that went worst."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import nbformat
+import pandas as pd
+from nbformat import NotebookNode
+
+from wbkit.failure_report.collect import MEANINGS, Findings
+from wbkit.failure_report.figures import Drawing
+from wbkit.failure_report.pictures import Pictures, person_figure
+from wbkit.failure_report.write import png_text, table_text, with_intervals
+from wbkit.failures import CLASSES, LABELLED_CAUSES
+from wbkit.plots import show_causes, words
+from wbkit.report import markdown_cell, output_cell
+
+_SHOWN_PERSONS = 12
+_PARTS = ("body", "foot", "face", "lefthand", "righthand", "hand")
+_KS = r"""$$\mathrm{ks}_i = \exp\left(-\frac{d_i^2}{2\,s^2 k_i^2}\right), \qquad k_i = 2\sigma_i$$
+
+Every class is told by this keypoint similarity: $d_i$ is the distance in pixels between prediction and label,
+$s^2$ the person's area, $\sigma_i$ the keypoint's constant; OKS is its mean over the labelled keypoints of a
+person. The thresholds .5 and .85 are those of Ronchi & Perona (ICCV 2017)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was analysed, for the page's head: names of the files, and whether results were rescored."""
+
+    annotations: str
+    results: str
+    other: str | None = None
+    rescored: bool = False
+
+
+def report_notebook(
+    findings: Findings,
+    drawn: list[Drawing],
+    images: dict[str, str],
+    source: Source,
+    pictures: Pictures | None = None,
+) -> NotebookNode:
+    """The report as a notebook of text and outputs, for `wbkit.report.notebook_to_html`.
+
+    Args:
+        drawn: the figures. images: name -> base64 PNG of each.
+        pictures: for the gallery and the examples of classes; None: without.
+    """
+    by_name = {drawing.name: drawing for drawing in drawn}
+
+    def figures(*starts: str) -> Iterator[str | NotebookNode]:
+        for name in [n for n in by_name if n.startswith(starts)]:
+            yield f"{by_name[name].caption} Numbers: `{by_name[name].table}`."
+            yield output_cell({"image/png": images[name]}, alt=by_name[name].caption)
+
+    parts = [*_head(findings, source), "## What goes wrong", *figures("causes"), _causes(findings)]
+    parts += ["## What each cause costs", _costs_in_words(findings), *figures("costs", "waterfall_wholebody")]
+    parts += ["### Part by part", *figures(*(f"waterfall_{part}" for part in _PARTS))]
+    parts += ["## Which keypoints", *figures("body_map", "jitter", "confusions")]
+    parts += ["## Where errors gather", _visibility_in_words(findings), *figures("slices", "sensitivity")]
+    parts += ["## Precision and recall", *figures("precision")]
+    parts += ["## Do scores mean what they say?", *figures("calibration")]
+    parts += ["## Persons found, missed, found twice", *_persons(findings)]
+    if findings.other is not None:
+        parts += ["## Compared with the other results", *_comparison(findings), *figures("comparison")]
+    parts += ["## The worst persons", *_gallery(findings, pictures)]
+    parts += ["## The classes", _KS, *_classes(findings, pictures)]
+    parts += ["## Files beside this page", _files(findings)]
+    cells = [markdown_cell(part) if isinstance(part, str) else part for part in parts if part]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def _causes(findings: Findings) -> NotebookNode:
+    shares = 100 * findings.tables["causes"].drop(columns="labelled")
+    return output_cell({"text/html": table_text(shares, digits=1)})
+
+
+def _head(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
+    pairs = findings.analysis.pairs
+    rescored = " (rescored and suppressed as MMPose does)" if source.rescored else ""
+    yield (
+        f"# Failure analysis of {source.results}\n\n"
+        f"`{source.results}`{rescored} on `{source.annotations}`: {len(pairs.results):,} detections, "
+        f"{len(pairs.persons):,} labelled persons, {int(pairs.labelled.sum()):,} labelled keypoints. Every "
+        "labelled keypoint has exactly one cause; the definitions stand at the end.\n\n## AP and AR"
+    )
+    table = findings.tables.get("intervals")
+    table = findings.tables["parts"] if table is None else with_intervals(table)
+    yield output_cell({"text/html": table_text(table)})
+    if "intervals" in findings.tables:
+        yield "Intervals are bootstrapped over pictures (95 %)."
+
+
+def costliest(findings: Findings, part: str = "wholebody") -> pd.DataFrame:
+    """The causes that cost a part most AP, repaired alone: rows repair, AP, AP_cost; the dearest first."""
+    costs = findings.tables["costs"]
+    rows = costs[(costs["part"] == part) & (costs["repair"] != "none") & (costs["AP_cost"] > 0)]
+    return rows.sort_values("AP_cost", ascending=False, kind="stable")[["repair", "AP", "AP_cost"]]
+
+
+def _costs_in_words(findings: Findings) -> str:
+    measured = findings.tables["parts"]["AP"]
+    lines = []
+    for part in measured.index:
+        rows = costliest(findings, part)
+        if len(rows):
+            first = rows.iloc[0]
+            lines.append(
+                f"- **{words(part)}**: {words(str(first['repair']))} costs most; without it AP would be "
+                f"{first['AP']:.3f} instead of {measured[part]:.3f}."
+            )
+    return "\n".join(lines) or "Nobody has labels, so nothing costs anything."
+
+
+def _visibility_in_words(findings: Findings) -> str:
+    slices = findings.tables["slices"]
+    told = set(slices.loc[slices["by"] == "visibility", "part"].astype(str))
+    silent = [words(p) for p in findings.tables["causes"].index if p not in told]
+    if not silent:
+        return ""
+    return (
+        f"These labels mark no point of {', '.join(silent)} as visible (v = 2), as COCO-WholeBody's do for "
+        "faces: their v does not tell what is hidden, and the slices by visibility leave them out. Occlusion "
+        "is counted over the 17 body keypoints."
+    )
+
+
+def _persons(findings: Findings) -> Iterator[str | NotebookNode]:
+    persons = findings.tables["persons"]
+    missed = int((persons["detection"] < 0).sum())
+    wrong = int(persons["scoring_error"].sum())
+    yield (
+        f"{missed:,} of {len(persons):,} labelled persons have no detection; for {wrong:,} a worse-placed "
+        "detection has the higher score. What the detections are, and parts predicted where nothing of them "
+        "is labelled (these cost AP only through false alarms):"
+    )
+    yield output_cell({"text/html": table_text(findings.tables["verdicts"])})
+    yield output_cell({"text/html": table_text(findings.tables["hallucinations"])})
+
+
+def _comparison(findings: Findings) -> Iterator[str | NotebookNode]:
+    columns = [f"{s}_{end}" for s in ("AP", "AR") for end in ("a", "b", "difference", "low", "high")]
+    yield output_cell({"text/html": table_text(findings.tables["comparison_parts"][columns])})
+
+
+def _gallery(findings: Findings, pictures: Pictures | None) -> Iterator[str | NotebookNode]:
+    rows = findings.tables["worst_persons"].head(_SHOWN_PERSONS)
+    yield (
+        "The found persons with the lowest mean keypoint similarity (value): labels on the left, prediction "
+        "on the right; left limbs are orange, right ones blue."
+    )
+    figures = []
+    for place, row in enumerate(rows.itertuples(), start=1):
+        image = pictures.read(row.image_id) if pictures else None
+        if image is not None:
+            text = (
+                f"<b>{place}.</b> person {row.person_id}, picture {row.image_id}: mean ks {row.value:.2f}, "
+                f"score {row.person_score:.2f}; mostly {words(row.cause)}; worst {row.worst_keypoint}"
+            )
+            alt = f"person {row.person_id}: labels beside the prediction, mostly {words(row.cause)}"
+            person = findings.keypoints[findings.keypoints["person"] == row.person]
+            figures.append(person_figure(image, person, text, html.escape(alt)))
+    if figures:
+        yield output_cell({"text/html": f'<div class="gallery">{"".join(figures)}</div>'})
+    if len(figures) < len(rows):
+        left_out = len(rows) - len(figures)
+        yield f"{left_out} of {len(rows)} pictures were not found; `--images DIR` says where they lie."
+    shown = rows.drop(columns=["person", "detection"]).set_index("person_id")
+    yield output_cell({"text/html": table_text(shown.astype({"person_area": int}))})
+
+
+def _classes(findings: Findings, pictures: Pictures | None) -> Iterator[str | NotebookNode]:
+    total = findings.tables["causes"]
+    counts = (total[list(LABELLED_CAUSES)].mul(total["labelled"], axis=0)).sum().round().astype(int)
+    table = pd.DataFrame(
+        {
+            "name": [words(name) for name in CLASSES],
+            "what it is": [c.definition for c in CLASSES.values()],
+            "when exactly": [c.formula for c in CLASSES.values()],
+            "reading of": [c.ronchi for c in CLASSES.values()],
+            "keypoints": [f"{counts[n]:,}" if n in counts else "" for n in CLASSES],
+        }
+    ).set_index("name")
+    yield output_cell({"text/html": table_text(table, css="words")})
+    if pictures:
+        shown = [n for n in LABELLED_CAUSES if n not in ("not_predicted", "person_missed")]
+        axes = show_causes(findings.keypoints, pictures.read, shown)
+        if axes:
+            yield (
+                "The clearest example of each: arrows from the labels (open circles) to the predictions "
+                "(dots); dashed circles: how far a point may lie to be near (ks .5)."
+            )
+            alt = "one enlarged part of a person for each class that occurs"
+            yield output_cell({"image/png": png_text(axes[0])}, alt=alt)
+
+
+def _files(findings: Findings) -> str:
+    names = [*findings.tables, "keypoints"]
+    lines = [f"| `{name}` | {MEANINGS[name]} |" for name in names]
+    head = ["`tables/` holds each as `.parquet` and `.csv`, `figures/` each figure as `.png` and `.pdf`."]
+    return "\n".join([*head, "", "| table | what it says |", "| --- | --- |", *lines])

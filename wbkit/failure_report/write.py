@@ -1,0 +1,87 @@
+"""Tables and figures as files, each written whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from wbkit.failure_report.collect import MEANINGS, Findings
+from wbkit.failure_report.figures import Drawing
+from wbkit.files import atomic_write
+from wbkit.plots import words
+
+_SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "none", "savefig.bbox": "tight"}
+_DPI = 140
+
+
+def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = False) -> list[Path]:
+    """Every table as parquet and CSV in `folder`, and what they say in README.txt.
+
+    Args:
+        keypoints_csv: write the large table of all keypoints as CSV too (some hundred MB for val2017).
+    """
+    written = []
+    for name, table in (*findings.tables.items(), ("keypoints", findings.keypoints)):
+        kinds = {".parquet": table.to_parquet, ".csv": table.to_csv}
+        for ending, write in kinds.items():
+            if ending == ".csv" and name == "keypoints" and not keypoints_csv:
+                continue
+            with atomic_write(folder / f"{name}{ending}") as temporary:
+                write(temporary)
+            written.append(folder / f"{name}{ending}")
+    names = [*findings.tables, "keypoints"]
+    with atomic_write(folder / "README.txt") as temporary:
+        temporary.write_text("".join(f"{n}: {MEANINGS[n]}\n" for n in names), encoding="utf-8")
+    return written
+
+
+def write_figures(drawings: Iterable[Drawing], folder: Path) -> dict[str, str]:
+    """Draw each figure and write it as PNG and PDF.
+
+    Returns:
+        name -> the picture as base64 PNG, for the page.
+    """
+    pictures = {}
+    for drawing in drawings:
+        drawn = drawing.draw()
+        ax = drawn[0] if isinstance(drawn, list) else drawn
+        with plt.rc_context(_SETTINGS):
+            for ending in (".png", ".pdf"):
+                with atomic_write(folder / f"{drawing.name}{ending}") as temporary:
+                    ax.figure.savefig(temporary, dpi=_DPI)
+        content = (folder / f"{drawing.name}.png").read_bytes()
+        pictures[drawing.name] = base64.b64encode(content).decode()
+        plt.close(ax.figure)
+    return pictures
+
+
+def png_text(ax: Axes, dpi: int = _DPI) -> str:
+    """The figure of an Axes as base64 PNG."""
+    content = BytesIO()
+    with plt.rc_context(_SETTINGS):
+        ax.figure.savefig(content, dpi=dpi, format="png")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def table_text(table: pd.DataFrame, *, digits: int = 3, css: str = "") -> str:
+    """A small table as HTML: numbers rounded, no border, text escaped."""
+    shown = table.rename(columns=lambda name: words(str(name))).rename_axis(columns=None)
+    style = {"na_rep": "–", "border": 0, "index_names": False, "classes": css or None}
+    return shown.to_html(float_format=f"{{:.{digits}f}}".format, **style)
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns x, x_low, x_high as one of text, such as "0.582 (0.571 to 0.593)"; others as they are."""
+    names = [name for name in table if not name.endswith(("_low", "_high"))]
+    shown = table[names].copy()
+    for name in names:
+        if f"{name}_low" in table:
+            ends = zip(*(table[name + end] for end in ("", "_low", "_high")), strict=True)
+            shown[name] = [f"{middle:.3f} ({low:.3f} to {high:.3f})" for middle, low, high in ends]
+    return shown
