@@ -12,6 +12,7 @@ from wbkit.plots.comparison import plot_comparison, plot_keypoint_changes
 from wbkit.plots.costs import plot_ap_waterfall, plot_costs
 from wbkit.plots.crops import show_crop, show_pixel_conventions
 from wbkit.plots.curves import plot_precision_recall, plot_precision_recall_by_part, training_curves
+from wbkit.plots.evaluation import plot_by_part, plot_interpolation, plot_matching, show_similarity_rings
 from wbkit.plots.failure_bars import plot_causes, plot_confusions
 from wbkit.plots.gallery import clearest_example, show_cause, show_causes, show_worst, truth_beside_prediction
 from wbkit.plots.jitter import CLOUD_KEYPOINTS, plot_jitter_clouds
@@ -28,13 +29,16 @@ __all__ = [
     "draw_pose",
     "plot_ap_waterfall",
     "plot_body_map",
+    "plot_by_part",
     "plot_calibration",
     "plot_causes",
     "plot_comparison",
     "plot_confusions",
     "plot_costs",
+    "plot_interpolation",
     "plot_jitter_clouds",
     "plot_keypoint_changes",
+    "plot_matching",
     "plot_precision_recall",
     "plot_precision_recall_by_part",
     "plot_sensitivity",
@@ -47,6 +51,7 @@ __all__ = [
     "show_part_heatmaps",
     "show_pixel_conventions",
     "show_poses",
+    "show_similarity_rings",
     "show_tolerance",
     "show_worst",
     "training_curves",
