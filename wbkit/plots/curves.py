@@ -28,7 +28,7 @@ def plot_precision_recall(
         matches: part -> its matches (`wbkit.matching.match`).
         threshold: one of .50, .55 ... .95; None: the mean over all of them, whose area is the AP.
     """
-    ax = ax or plt.subplots(figsize=(5.2, 4.2), layout="constrained")[1]
+    ax = ax or plt.subplots(figsize=(6.6, 4.2), layout="constrained")[1]
     rows = slice(None) if threshold is None else [int(np.argmin(np.abs(OKS_THRESHOLDS - threshold)))]
     for part, found in matches.items():
         precision = precision_recall(found)[0][rows].mean(0)  # (101,)
@@ -40,7 +40,7 @@ def plot_precision_recall(
     over = "mean over OKS .50 to .95" if threshold is None else f"OKS > {threshold:.2f}"
     ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03))
     ax.set_title(f"Precision and recall by part, {over}", loc="left", fontsize=11)
-    ax.legend(title="part  AP", frameon=False, loc="lower left", alignment="left")
+    ax.legend(title="part  AP", frameon=False, loc="upper left", bbox_to_anchor=(1, 1), alignment="left")
     sns.despine(ax=ax)
     return ax
 

@@ -39,19 +39,20 @@ def show_similarity_rings(
     points = [KEYPOINTS.index(name) for name in names]
     radii = np.sqrt(-2 * area * np.log(np.array(levels)))[:, None] * 2 * SIGMAS[points]  # (levels, names) px
     reach = 1.3 * radii.max()
-    axes = panels(len(names), columns=len(names), width=2.4, height=3.0)
+    axes = panels(len(names), columns=len(names), width=2.3, height=3.2)
     for ax, k, circles in zip(axes, points, radii.T, strict=True):
         x, y = truth[k, :2]
         ax.imshow(image_rgb, interpolation="nearest")
         for radius, style in zip(circles, _LEVEL_STYLES, strict=False):
-            ax.add_patch(Circle((x, y), radius, fill=False, color="white", lw=3.2))
-            ax.add_patch(Circle((x, y), radius, fill=False, color="#D55E00", lw=1.6, ls=style))
+            ax.add_patch(Circle((x, y), radius, fill=False, color="white", lw=2.6))
+            ax.add_patch(Circle((x, y), radius, fill=False, color="#D55E00", lw=1.3, ls=style))
         for size, color in ((11, "black"), (9, "white")):
             ax.plot(x, y, "+", color=color, ms=size, mew=3 if color == "black" else 1.6)
         ax.plot(*found[k, :2], "o", color="#0072B2", ms=7, mec="white", mew=1.3)
         offset = found[k, :2] - truth[k, :2]
         similarity = keypoint_similarity(offset[None], np.array(area), SIGMAS[[k]])[0]
         ax.set(xlim=(x - reach, x + reach), ylim=(y + reach, y - reach), xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
         ax.set_title(words(KEYPOINTS[k]), fontsize=10, loc="left")
         ax.set_xlabel(f"{np.hypot(*offset):.1f} px off\nsimilarity {similarity:.2f}", fontsize=9)
     kinds = ("full", "dashed", "dotted")
