@@ -118,6 +118,17 @@ def test_norms_do_not_grow_with_the_formula_around_them():
     assert [bar.get("stretchy") for bar in bars] == ["false", "false"]
 
 
+def test_a_line_goes_over_all_that_it_is_the_mean_of():
+    page = mathml(r"\overline{\text{score}}_b + \overline{\overline{x}}")
+    lines = [e for e in ElementTree.fromstring(page).iter() if e.get("class") == "overline"]
+    assert ["".join(e.itertext()) for e in lines] == ["score", "x", "x"]
+    assert "―" not in page
+
+
+def test_a_formula_that_cannot_be_read_is_shown_as_it_is():
+    assert mathml(r"\frac{1}{") == r'<code class="formula">\frac{1}{</code>'
+
+
 def test_code_can_be_left_out_and_the_notebook_is_not_changed(tmp_path):
     given = book(markdown_cell("# T"), output_cell({"text/plain": "shown"}, source="secret()"))
     before = nbformat.writes(given)

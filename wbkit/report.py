@@ -11,6 +11,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import nbformat
 from latex2mathml.converter import convert as latex_to_mathml
@@ -21,6 +22,9 @@ from nbformat import NotebookNode
 from wbkit.files import atomic_write
 from wbkit.report_style import STYLE
 
+_MATHML = "http://www.w3.org/1998/Math/MathML"
+_BAR = "―"  # the converter's \\overline, which browsers do not stretch
+ElementTree.register_namespace("", _MATHML)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NO_WIDGET = "(an interactive widget: open the notebook itself to use it)"
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
@@ -101,11 +105,23 @@ def mathml(latex: str, *, display: bool = False) -> str:
     # The converter knows no inner environments, and numbers the lines of those without a star.
     text = re.sub(r"\\(begin|end)\{(?:aligned|split|gathered|align)\}", r"\\\1{align*}", latex)
     try:
-        found = latex_to_mathml(text.strip(), display="block" if display else "inline")
+        found = _mended(latex_to_mathml(text.strip(), display="block" if display else "inline"))
     except Exception:  # its errors have no common class; a page without one formula beats no page
         return f'<code class="formula">{html.escape(latex)}</code>'
-    found = found.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')  # norms of their size
     return f'<span class="formula">{found}</span>' if display else found
+
+
+def _mended(text: str) -> str:
+    """MathML as browsers draw it well: norms of the size of what they hold, lines over the whole width."""
+    tree = ElementTree.fromstring(text)
+    for element in tree.iter():
+        if element.text == "‖":
+            element.attrib.setdefault("stretchy", "false")
+        elif element.tag == f"{{{_MATHML}}}mover" and element[1].text == _BAR:
+            element.tag = f"{{{_MATHML}}}mrow"
+            element.set("class", "overline")
+            element.remove(element[1])
+    return ElementTree.tostring(tree, encoding="unicode")
 
 
 class _OfflineRenderer(IPythonRenderer):

@@ -25,6 +25,7 @@ math { font-size: 1.06em; font-family: "STIX Two Math", "Cambria Math", "Latin M
   "Libertinus Math", "DejaVu Math TeX Gyre", math; }
 mtd[columnalign="left"] { text-align: left; }
 mtd[columnalign="right"] { text-align: right; text-align: -webkit-right; }
+mrow.overline { border-top: .06em solid currentColor; padding-top: .12em; }
 mtable[columnspacing] mtd { padding-left: 0; padding-right: 0; }
 .anchor-link { display: none; }
 @media (max-width: 70rem) { nav { display: none; } }
