@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from PIL import Image
 
-from gallery import THUMBNAIL_WH, THUMBNAILS, heading, page_link, thumbnail, write_site
+from gallery import THUMBNAIL_WH, THUMBNAILS, heading, page_link, readme_table, thumbnail, write_site
 from notebook_form import FOLDER, find
 
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
@@ -72,6 +72,11 @@ def test_thumbnails_are_there_and_small(path):
     assert image.stat().st_size < 40_000
     assert Image.open(image).size == THUMBNAIL_WH
     assert thumbnail(nbformat.read(path, 4)) is not None
+
+
+def test_readme_lists_the_lessons_as_they_are():
+    readme = (FOLDER.parent / "README.md").read_text()
+    assert readme_table() in readme, "run python tools/gallery.py --thumbnails"
 
 
 @pytest.mark.parametrize(

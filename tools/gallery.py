@@ -1,7 +1,7 @@
 """The executed notebooks as HTML pages that open offline from a folder, with a page of contents; thumbnails.
 
 python tools/gallery.py                       outputs/site/index.html and a page for every notebook
-python tools/gallery.py --thumbnails          notebooks/thumbnails/NN.png, which README and index show
+python tools/gallery.py --thumbnails          notebooks/thumbnails/NN.png, and README's table that shows them
 
 A thumbnail is the first picture of the cell tagged "thumbnail", else of the notebook's largest picture.
 """
@@ -25,6 +25,7 @@ from wbkit.report_style import STYLE
 
 THUMBNAILS = FOLDER / "thumbnails"
 THUMBNAIL_WH = (320, 200)
+README_MARKS = ("<!-- notebooks -->", "<!-- end of notebooks -->")
 _CARDS = """
 main { max-width: 76rem; } main > p { max-width: 46rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1.4rem; }
@@ -76,6 +77,23 @@ def write_thumbnails(folder: Path = THUMBNAILS) -> None:
             out = folder / f"{path.name[:2]}.png"
             picture.quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=2).save(out, optimize=True)
             print(f"{out.relative_to(ROOT)}: {out.stat().st_size / 1000:.0f} kB")
+
+
+def readme_table() -> str:
+    """README's table of the lessons, with its marks."""
+    rows = []
+    for path in filter(lambda p: not is_solution(p), find([])):
+        title, idea, _ = heading(nbformat.read(path, 4))
+        picture = f'<img src="notebooks/thumbnails/{path.name[:2]}.png" width="160" alt="">'
+        rows.append(f"| {picture} | **[{title}](notebooks/{path.name})**<br>{' '.join(idea.split())} |")
+    return "\n".join([README_MARKS[0], "| | |", "| --- | --- |", *rows, README_MARKS[1]])
+
+
+def write_readme_table(readme: Path = ROOT / "README.md") -> None:
+    """Put the table between its marks."""
+    text = readme.read_text()
+    before, rest = text.split(README_MARKS[0])
+    readme.write_text(before + readme_table() + rest.split(README_MARKS[1])[1])
 
 
 # --- pages -------------------------------------------------------------------------------------------
@@ -144,6 +162,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.thumbnails:
         write_thumbnails()
+        write_readme_table()
         return
     pages = write_site(given.out)
     size = sum(page.stat().st_size for page in pages) / 1e6
