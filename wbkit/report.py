@@ -23,7 +23,7 @@ from wbkit.files import atomic_write
 from wbkit.report_style import STYLE
 
 _MATHML = "http://www.w3.org/1998/Math/MathML"
-_BAR = "―"  # the converter's \\overline, which browsers do not stretch
+_BAR = "―"  # the converter writes it for overlines, which browsers do not stretch
 ElementTree.register_namespace("", _MATHML)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NO_WIDGET = "(an interactive widget: open the notebook itself to use it)"

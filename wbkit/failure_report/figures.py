@@ -108,8 +108,8 @@ def _cuts(findings: Findings) -> Iterator[Drawing]:
         if len(slices):
             yield Drawing(
                 f"slices_{by}",
-                f"Mean keypoint similarity by {title}: official, and by the part's own size, which does not "
-                "forgive small parts.",
+                "Mean keypoint similarity: official, and by the part's own size, which does not forgive "
+                f"small parts; cut by: {title}.",
                 "slices",
                 lambda s=slices, t=title: plots.plot_slices(s, xlabel=t),
             )
@@ -117,7 +117,7 @@ def _cuts(findings: Findings) -> Iterator[Drawing]:
         if len(curves):
             yield Drawing(
                 f"sensitivity_{by}",
-                f"AP of the people in each slice, by {title}.",
+                f"AP of the people in each slice; cut by: {title}.",
                 "sensitivity",
                 lambda c=curves, t=title: plots.plot_sensitivity(c, xlabel=t),
             )
