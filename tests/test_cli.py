@@ -245,7 +245,7 @@ def test_predict_without_a_checkpoint_takes_the_shipped_model(tiny_coco, tmp_pat
     boxes = named_boxes(tiny_coco, tmp_path)
     _, expected = predict(pictures(tiny_coco)[0], "--boxes", boxes)
     (tmp_path / "data" / "models").mkdir()
-    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "shipped.safetensors")
+    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "tiny.safetensors")
     out = tmp_path / "two" / "results.json"
     assert call("predict", pictures(tiny_coco)[0], "--boxes", boxes, "--out", out, "--device", "cpu") == 0
     assert json.loads(out.read_text()) == expected
@@ -485,11 +485,11 @@ def check_demo(out: Path, folder: Path, table: pd.DataFrame):
 
 def test_demo_takes_the_shipped_model(tiny_coco, tmp_path, tiny_checkpoint, capsys):
     (tmp_path / "data" / "models").mkdir()
-    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "shipped.safetensors")
+    shutil.copy(tiny_checkpoint, tmp_path / "data" / "models" / "tiny.safetensors")
     assert call("demo", "--data", tiny_coco, "--out", tmp_path / "out") == 0
     check_demo(tmp_path / "out", tiny_coco, written_table(tmp_path / "out" / "table.csv"))
     text = capsys.readouterr().out
-    assert "shipped.safetensors" in text
+    assert "tiny.safetensors" in text
     assert "5 people in 3 pictures" in text
     assert "AP and AR by part" in text
     assert "The ten worst keypoints" in text
