@@ -128,6 +128,9 @@ def small_png(encoded: str) -> str:
     palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
     moved = np.abs(np.asarray(picture, float) - np.asarray(palette.convert("RGB"), float))
     faithful = moved.max() <= MAX_LEVELS and np.sqrt(np.square(moved).mean()) <= MAX_RMS
-    content = io.BytesIO()
-    (palette if faithful else picture).save(content, "PNG", optimize=True)
-    return base64.b64encode(content.getvalue()).decode() + "\n"
+    contents = []
+    for version in [picture, palette] if faithful else [picture]:
+        content = io.BytesIO()
+        version.save(content, "PNG", optimize=True)
+        contents.append(content.getvalue())
+    return base64.b64encode(min(contents, key=len)).decode() + "\n"  # smooth pictures are best as they are
