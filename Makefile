@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -n 2 --dist loadfile
 
-.PHONY: demo test notebooks site lab check bench clean
+.PHONY: demo test notebooks site lab app check bench clean
 
 demo: $(STAMP)  ## the main job: predict, evaluate, draw
 	$(BIN)/wbkit demo
@@ -25,6 +25,9 @@ site: $(STAMP)  ## the notebooks as pages that open offline: outputs/site/index.
 
 lab: $(STAMP)  ## JupyterLab
 	$(BIN)/jupyter lab
+
+app: $(STAMP)  ## the explorers alone, as a page in your browser
+	$(BIN)/voila app/explorers.ipynb
 
 check: $(STAMP)  ## style and lint
 	$(BIN)/ruff check .

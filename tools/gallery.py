@@ -54,10 +54,11 @@ def thumbnail(notebook: NotebookNode) -> Image.Image | None:
     """The notebook's picture on a white ground of `THUMBNAIL_WH`; None if it has none."""
     tagged = [c for c in code_cells(notebook) if "thumbnail" in c.metadata.get("tags", [])]
     encoded = [
-        output.data["image/png"]
+        output.data[kind]
         for cell in tagged or code_cells(notebook)
         for output in cell.outputs
-        if "image/png" in output.get("data", {})
+        for kind in ("image/png", "image/jpeg")  # figures, and the explorers' pictures
+        if kind in output.get("data", {})
     ]
     if not encoded:
         return None

@@ -194,7 +194,7 @@ class FailureScene:
         dense = chosen.sum() > 25
         for k in np.flatnonzero(chosen):
             ends = frame.to_panel(truth[k]), frame.to_panel(predicted[k])
-            canvas.line(panel, *ends, canvas.WHITE, 1 if dense else 2)
+            canvas.line(panel, *ends, canvas.WHITE, 1 if chosen.sum() > 8 else 2)
             canvas.marker(
                 panel, ends[0], TRUTH_MARKER, TRUTH_COLOR, radius=2 if dense else 5, thickness=1 + (not dense)
             )
