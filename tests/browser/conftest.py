@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all browser tests."""
+"""One JupyterLab and one browser for all browser tests; gone before others, which run event loops, too."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import lab
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A copy of the notebooks: nothing that the browser saves reaches the checkout."""
     copy = tmp_path_factory.mktemp("lab") / "notebooks"
@@ -15,13 +15,13 @@ def folder(tmp_path_factory) -> Path:
     return copy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(folder, tmp_path_factory):
     with lab.jupyter_lab(folder, tmp_path_factory.mktemp("server")) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(address):
     from playwright.sync_api import sync_playwright
 
