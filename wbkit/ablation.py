@@ -236,24 +236,24 @@ def matching_sharpness(
     recipe: Recipe,
     target: float,
     size: str = "256x192",
-    highest: float = 16.0,
+    highest: float = 10.0,
     seeds: Sequence[int] = (0,),
 ) -> float:
     """How many times better (`NoiseModel.sharper`) a network must be for a body AP with DARK of `target`.
 
-    Found by bisection, to a quarter. One number, so that networks can be compared at equal AP.
+    Found by bisection, to a twentieth. One number, so that networks can be compared at equal AP.
 
     Args:
         target: AP in points. size: a key of `SIZES`. highest: the answer if even that is not enough.
         seeds: of the noise.
     """
-    low, high = 1, round(4 * highest)  # quarters
+    low, high = 10, round(20 * highest)  # twentieths
     while low < high:
         middle = (low + high) // 2
         table = size_ablation(
             annotations,
             persons,
-            model.sharper(middle / 4),
+            model.sharper(middle / 20),
             recipe,
             sizes=[size],
             encodings=["unbiased"],
@@ -262,7 +262,7 @@ def matching_sharpness(
         )
         enough = table["body"].xs("DARK", level="decoder").iloc[0] >= target
         low, high = (low, middle) if enough else (middle + 1, high)
-    return low / 4
+    return low / 20
 
 
 def box_matrices(boxes_xywh: np.ndarray, input_size: tuple[int, int], padding: float = 1.25) -> np.ndarray:

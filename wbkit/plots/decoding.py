@@ -52,10 +52,12 @@ def show_taylor_step(
         hessian[0, 0].numpy(),
         patch[0, 0].numpy(),
     )
-    axes = plt.subplots(1, 3, figsize=(11, 3.7), layout="constrained")[1]
+    axes = plt.subplots(1, 3, figsize=(11.5, 3.8), layout="constrained")[1]
     axes[0].imshow(heatmap, cmap="cividis", vmin=0)
     axes[0].set_title("heatmap", loc="left", fontsize=10)
     _contours(axes[1], logs, peak, g, hess)
+    shown = "map" if kernel_size == 1 else "blurred map"
+    axes[1].set_title(f"log of the {shown}; lines: its quadratic", loc="left", fontsize=10)
     for ax in axes[:2]:
         _places(ax, peak, quarter, peak + step, truth)
     x, y = peak
@@ -90,7 +92,6 @@ def _contours(ax: Axes, logs, peak, gradient, hessian) -> None:
     values = _quadratic(logs, gradient, hessian, dx, dy)
     levels = np.sort(values.max() - (values.max() - values.min()) * np.array([0.02, 0.1, 0.25, 0.45, 0.7]))
     ax.contour(x + dx, y + dy, values, levels=levels, colors="white", linewidths=0.9, linestyles="solid")
-    ax.set_title("log of the blurred map; lines: its quadratic", loc="left", fontsize=10)
 
 
 def _section(ax: Axes, logs, peak, gradient, hessian, step, quarter, truth, axis: int) -> None:
@@ -116,7 +117,7 @@ def _section(ax: Axes, logs, peak, gradient, hessian, step, quarter, truth, axis
     low, high = float(fitted.min()), float(fitted.max())
     ax.set(xlabel=f"{name} (heatmap px)", ylabel="log", ylim=(low - 0.6 * (high - low), None), xticks=place)
     ax.set_title(f"a cut along {name}", loc="left", fontsize=10)
-    ax.legend(frameon=False, fontsize=8, loc="lower center", ncols=2)
+    ax.legend(fontsize=8, loc="lower center", ncols=2, facecolor="white", edgecolor="none", framealpha=1)
 
 
 def plot_errors_under_noise(tables: dict[str, pd.DataFrame]) -> Sequence[Axes]:

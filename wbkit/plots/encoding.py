@@ -64,9 +64,9 @@ def _draw_grid(ax: Axes, codec: HeatmapCodec, matrix: np.ndarray) -> None:
     w, h = codec.heatmap_size
     x, y = ((np.arange(n + 1) - 0.5) * s for n, s in zip((w, h), codec.scale, strict=True))
     for xs, ys in (([v, v], [y[0], y[-1]]) for v in x):
-        ax.plot(*warp_points(np.stack([xs, ys], -1), back).T, color="white", lw=0.6, alpha=0.6)
+        ax.plot(*warp_points(np.stack([xs, ys], -1), back).T, color="white", lw=0.8, alpha=0.7)
     for xs, ys in (([x[0], x[-1]], [v, v]) for v in y):
-        ax.plot(*warp_points(np.stack([xs, ys], -1), back).T, color="white", lw=0.6, alpha=0.6)
+        ax.plot(*warp_points(np.stack([xs, ys], -1), back).T, color="white", lw=0.8, alpha=0.7)
 
 
 def rounding_density(distance: np.ndarray) -> np.ndarray:
