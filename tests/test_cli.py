@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PEOPLE_BOXES, picture_name, small_picture
+from small_coco import PEOPLE_BOXES, picture_name, small_picture
 
 from wbkit import __version__, download
 from wbkit.annotations import load_annotations, load_detections, load_results, results_from_arrays

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import small_picture
+from small_coco import small_picture
 
 from wbkit.annotations import body_extent_areas, load_annotations
 from wbkit.data import CocoFolder, find_coco_folder, persons_from_annotations, read_image

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import PEOPLE_BOXES, picture_name
+from small_coco import PEOPLE_BOXES, picture_name
 
 from wbkit.cli import main
 
