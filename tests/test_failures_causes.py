@@ -8,7 +8,17 @@ import pandas as pd
 import pytest
 from planting import NOISE_MODELS, embedded, make_scene, result_columns
 
-from wbkit.failures import CAUSES, LABELLED_CAUSES, analyse
+from wbkit.failures import (
+    CAUSES,
+    CLASSES,
+    LABELLED_CAUSES,
+    Analysis,
+    analyse,
+    classify,
+    cloud_table,
+    keypoint_table,
+)
+from wbkit.failures.classes import GOOD_SIMILARITY
 from wbkit.keypoints import FLIP_INDICES, KEYPOINTS, PARTS, SIGMAS
 
 
@@ -191,13 +201,13 @@ def naive_ronchi(truth, areas, predicted, me, keypoint, good_first=True):
     candidates = [(own, "own")] + [(ks(q, keypoint), "swap") for q in others]
     if mirrored != keypoint:
         candidates += [(ks(me, mirrored), "inversion")] + [(ks(q, mirrored), "swap") for q in others]
-    if good_first and own > 0.85:
+    if good_first and own >= 0.85:
         return "good"
     best, kind = max(candidates, key=lambda c: c[0])
     if best < 0.5:
         return "miss"
     if kind == "own":
-        return "good" if best > 0.85 else "jitter"
+        return "good" if best >= 0.85 else "jitter"
     return kind
 
 
@@ -243,3 +253,21 @@ def test_thresholds_by_hand():
         scene.predicted[0, knee] = scene.truth[0, knee] + away * distance * deviation
         classes = analyse(scene.annotations, scene.results()).classes
         assert names(classes.causes[0, knee]) == names(classes.ronchi[0, knee]) == expected
+
+
+def test_a_similarity_of_exactly_85_is_good():
+    """As in coco-analyze, where jitter is .5 <= ks < .85."""
+    pairs = analyse(make_scene(0, count=2).annotations, make_scene(0, count=2).results()).pairs
+    knee, similarity = KEYPOINTS.index("left_knee"), pairs.similarity.copy()
+    for value, expected in ((0.85, "good"), (np.nextafter(0.85, 0), "jitter"), (0.5, "jitter")):
+        similarity[0, knee] = value
+        classes = classify(replace(pairs, similarity=similarity))
+        assert names(classes.causes[0, knee]) == names(classes.ronchi[0, knee]) == expected
+        table = keypoint_table(Analysis(replace(pairs, similarity=similarity), classes))
+        within = cloud_table(table, ["left_knee"])["within_good"].iloc[0]
+        if value in (0.85, 0.5):  # the table holds float32, too coarse for the next number below
+            assert within == (1.0 if expected == "good" else 0.5)
+    for name in ("good", "jitter"):
+        assert str(GOOD_SIMILARITY) in CLASSES[name].formula
+    assert ">= 0.85" in CLASSES["good"].formula
+    assert "< 0.85" in CLASSES["jitter"].formula

@@ -13,6 +13,7 @@ from wbkit.annotations import load_annotations, load_results
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
 from wbkit.failures import (
+    CAUSES,
     REPAIRS,
     analyse,
     ap_cost,
@@ -25,6 +26,7 @@ from wbkit.failures import (
 from wbkit.failures.intervals import interval, picture_weights
 from wbkit.failures.precision import average_precision, rank
 from wbkit.failures.rematch import match_part
+from wbkit.failures.repairs import open_workshop
 from wbkit.keypoints import FLIP_INDICES, PARTS, SIGMAS
 from wbkit.matching import match
 
@@ -226,7 +228,7 @@ def test_the_margin_puts_points_where_ronchi_does():
     """One person, one wrong point in each run: OKS after the repair is known, and so is AP."""
     scene = make_scene(0, count=2, noise=0)
     truth, n = scene.annotations, 17
-    knee, other = 13, 14
+    knee = 13
     for distance, ks in ((0.9, 0.85), (5.0, 0.5)):
         scene.predicted[0] = scene.truth[0]
         scene.predicted[0, knee] += (0, distance * 2 * SIGMAS[knee] * np.sqrt(scene.areas[0]))
@@ -236,9 +238,43 @@ def test_the_margin_puts_points_where_ronchi_does():
         reached = np.mean(np.linspace(0.5, 0.95, 10) <= oks_after)
         assert row(table, "body", cause)["AR"] == pytest.approx((reached + 1) / 2)
     scene.predicted[0] = scene.truth[0]
-    scene.predicted[0, :17] = scene.truth[0, FLIP_INDICES[:17]]  # mirrored exactly: repaired exactly
-    assert row(ap_cost(truth, scene.results(), target="margin"), "body", "inversion")["AP"] <= 1
-    assert knee != other
+    scene.predicted[0, 1:17] = scene.truth[0, FLIP_INDICES[1:17]]  # mirrored exactly: repaired exactly
+    table = ap_cost(truth, scene.results(), target="margin")
+    assert row(table, "body", "none")["AP"] < 0.6
+    assert row(table, "body", "inversion")["AP"] == pytest.approx(1)
+
+
+def collapsing():
+    """The embedded val set with all kinds of errors, and in every third person a collapsed part."""
+    truth, results = crowded(11)
+    keypoints = results.keypoints.copy()
+    groups = [slice(0, 17), slice(17, 20), slice(20, 23), slice(23, 91), slice(91, 112), slice(112, 133)]
+    for detection in range(0, len(keypoints), 3):
+        group = groups[detection // 3 % 6]
+        keypoints[detection, group, :2] = keypoints[detection, group, :2].mean(0)
+    return truth, result_columns(keypoints, results.image_ids, results.scores)
+
+
+def test_the_margin_moves_no_point_outward():
+    analysis = analyse(*collapsing())
+    pairs, causes = analysis.pairs, np.array(CAUSES)[analysis.classes.causes]
+    offsets = open_workshop(analysis, "margin").goals - pairs.truth[..., :2]
+    variance = pairs.areas[:, None] * (2 * SIGMAS) ** 2
+    after = np.exp(-(offsets**2).sum(-1) / (2 * variance))  # (P, 133) ks where the repair puts the point
+    moved = pairs.labelled & pairs.found[:, None]
+    assert (after[moved] >= pairs.similarity[moved] - 1e-9).all()
+    fallen = moved & (causes == "collapse")
+    ronchi = np.array(CAUSES)[analysis.classes.ronchi]
+    for name, least in (("jitter", 0.85), ("miss", 0.5)):
+        assert (fallen & (ronchi == name)).sum() >= 30
+        np.testing.assert_allclose(after[fallen & (ronchi == name)], least, atol=1e-9)
+    other = fallen & np.isin(ronchi, ("inversion", "swap"))
+    assert other.sum() >= 10
+    wrong_place = np.fmax(analysis.classes.mirrored_similarity, analysis.classes.other_similarity)
+    np.testing.assert_allclose(after[other], wrong_place[other], atol=1e-9)
+    costs = ap_cost(analysis, target="margin").set_index(["repair", "part"])
+    assert (costs.loc["collapse", "AR_cost"] >= 0).all()
+    assert costs.loc[("collapse", "foot"), "AP_cost"] > 0
 
 
 def test_unknown_targets_are_refused():

@@ -1,5 +1,7 @@
 """Summaries that plots draw, against naive counts and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,12 +16,17 @@ from wbkit.failures import (
     ap_cost,
     cloud_table,
     confusion_table,
+    expected_calibration_error,
+    keypoint_calibration,
     keypoint_summary,
     keypoint_table,
     precision_recall_table,
+    slice_table,
     waterfall_table,
+    worst,
 )
 from wbkit.keypoints import FLIP_INDICES, KEYPOINTS, PARTS
+from wbkit.plots import plot_jitter_clouds
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +143,54 @@ def test_summaries_of_nothing():
     assert cloud_table(nothing, ["nose"])["count"].tolist() == [0]
     assert (keypoint_summary(nothing)["worst_cause"].iloc[[0, 5]] == "person_missed").all()
     assert isinstance(precision_recall_table(truth, []), pd.DataFrame)
+
+
+# --- a file of the body alone ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def body_only():
+    """The table of a model that knows the 17 body keypoints: zeros for all other parts, as files have it."""
+    truth, results = noisy()
+    keypoints = results.keypoints.copy()
+    keypoints[:, 17:] = 0
+    return keypoint_table(truth, replace(results, keypoints=keypoints))
+
+
+def test_parts_left_out_have_no_prediction(body_only):
+    rest = body_only["part"] != "body"
+    columns = ["x_pred", "y_pred", "error_px", "error_person", "error_part", "score"]
+    columns += ["similarity", "similarity_part"]
+    assert body_only.loc[rest, columns].isna().all().all()
+    labelled = body_only[rest & (body_only["v"] > 0)]
+    found = labelled["detection"] >= 0
+    assert found.any()
+    assert set(labelled.loc[found, "cause"]) == {"not_predicted"}
+    body = body_only[~rest & (body_only["v"] > 0) & (body_only["detection"] >= 0)]
+    assert body[columns].notna().all().all()
+
+
+def test_parts_left_out_are_in_no_summary_as_if_predicted(body_only):
+    summary = keypoint_summary(body_only)
+    rest = summary["part"] != "body"
+    assert (summary.loc[rest, ["found", "similarity", "similarity_part", "good"]] == 0).all().all()
+    assert summary.loc[rest, "error_px"].isna().all()
+    assert (summary.loc[~rest, "found"] > 0.5).all()
+    assert set(cloud_table(body_only).index) == set(KEYPOINTS[:17])
+    assert cloud_table(body_only, ["face-8"])["count"].tolist() == [0]
+    slices = slice_table(body_only, "size", resamples=5)
+    slices = slices[slices["part"] != "body"]
+    assert (slices["found"] == 0).all()
+    assert slices["error_px"].isna().all()
+    np.testing.assert_allclose(slices["not_predicted"] + slices["person_missed"], 1)
+    reliability = keypoint_calibration(body_only)
+    assert set(reliability["part"]) == {"body", "wholebody"}
+    errors = expected_calibration_error(reliability)
+    assert errors["wholebody"] == pytest.approx(errors["body"])
+    assert "face" not in errors.dropna()
+    clouds = plot_jitter_clouds(body_only, ["face-8", "nose"])
+    assert len(clouds[0].collections[0].get_offsets()) == 0
+    assert "no predictions" in clouds[0].get_xlabel()
+    ranked = worst(body_only, 10**6, where=lambda t: t["detection"] >= 0)
+    one = body_only[(body_only["v"] > 0) & (body_only["person"] == ranked["person"].iloc[0])]
+    assert ranked["value"].iloc[0] == pytest.approx(one["similarity"].fillna(0).mean())

@@ -6,7 +6,7 @@ Works on any model's COCO-WholeBody results file, without torch.
 from wbkit.failures.analysis import Analysis, analyse
 from wbkit.failures.calibration import expected_calibration_error, instance_calibration, keypoint_calibration
 from wbkit.failures.causes import Classes, classify
-from wbkit.failures.classes import CAUSES, CLASSES, LABELLED_CAUSES, RONCHI_CLASSES, class_table
+from wbkit.failures.classes import CAUSES, CLASSES, DEPARTURES, LABELLED_CAUSES, RONCHI_CLASSES, class_table
 from wbkit.failures.compare import Comparison, compare
 from wbkit.failures.cost import ap_cost
 from wbkit.failures.gallery import worst
@@ -27,6 +27,7 @@ from wbkit.failures.table import cause_table, hallucination_table, keypoint_tabl
 __all__ = [
     "CAUSES",
     "CLASSES",
+    "DEPARTURES",
     "LABELLED_CAUSES",
     "PERSON_SLICINGS",
     "REPAIRS",

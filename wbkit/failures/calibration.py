@@ -12,7 +12,7 @@ from wbkit.failures.persons import VERDICTS, detection_verdicts
 
 RIGHT_WHEN: dict[str, str] = {
     "near": f"ks >= {NEAR_SIMILARITY}: in the proximity of the label",
-    "good": f"ks > {GOOD_SIMILARITY}: within the annotators' margin",
+    "good": f"ks >= {GOOD_SIMILARITY}: within the annotators' margin",
     "similarity": "not right or wrong: the ks itself, in 0..1",
 }
 """What a keypoint's score is compared with."""
@@ -22,7 +22,8 @@ def keypoint_calibration(table: pd.DataFrame, *, right: str = "near", bins: int 
     """Reliability of keypoint scores in each part: what share is right among points of about equal score.
 
     Args:
-        table: of `keypoint_table`. Labelled keypoints of found persons count.
+        table: of `keypoint_table`. Labelled keypoints with a prediction count: persons that were missed and
+            parts that were left out have no score to judge.
         right: a key of `RIGHT_WHEN`.
         bins: equally wide bins of the scores over 0..1; scores outside count in the outermost ones.
 
@@ -36,9 +37,9 @@ def keypoint_calibration(table: pd.DataFrame, *, right: str = "near", bins: int 
     """
     if right not in RIGHT_WHEN:
         raise InputError(f"there is no {right!r}", f"Choose one of {', '.join(RIGHT_WHEN)}")
-    used = table[(table["v"] > 0) & (table["detection"] >= 0)]
+    used = table[(table["v"] > 0) & table["error_px"].notna()]
     similarity = used["similarity"].to_numpy(np.float64)
-    truth = {"near": similarity >= NEAR_SIMILARITY, "good": similarity > GOOD_SIMILARITY}
+    truth = {"near": similarity >= NEAR_SIMILARITY, "good": similarity >= GOOD_SIMILARITY}
     values = truth.get(right, similarity).astype(float)
     names = [*PART_SLICES, "wholebody"]
     rows = []

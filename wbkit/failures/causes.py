@@ -1,8 +1,6 @@
 """Why a keypoint is off: Ronchi & Perona's classes, and the finer causes that whole bodies need.
 
-One departure from coco-analyze, the paper's code: there a point whose ks with its own label exceeds .85 is
-still a swap or inversion if another candidate's ks is higher still. The paper calls every point above .85
-good, and so do we; with 21 points in a small hand the other rule would call most good points wrong.
+Where this departs from coco-analyze, the paper's code: `wbkit.failures.DEPARTURES`.
 """
 
 from __future__ import annotations
@@ -63,7 +61,7 @@ def classify(pairs: Pairs) -> Classes:
     judged = labelled & pairs.found[:, None]  # (P, 133)
     own = np.where(judged, pairs.similarity, -1.0)
     mirrored = _mirrored_similarity(pairs)
-    doubtful = judged & ~(own > GOOD_SIMILARITY)
+    doubtful = judged & ~(own >= GOOD_SIMILARITY)
     other, other_person, other_keypoint = _other_similarity(pairs, doubtful)
     ronchi = np.full(own.shape, CODES["miss"], np.int8)
     best = np.fmax(own, np.fmax(mirrored, other))  # (P, 133)
@@ -75,7 +73,7 @@ def classify(pairs: Pairs) -> Classes:
     ronchi[~pairs.found] = CODES["person_missed"]
     ronchi[~labelled] = CODES["unlabelled"]
     causes, finger_keypoint = _refined(pairs, ronchi, own, mirrored, doubtful)
-    causes[labelled & _not_predicted(pairs)] = CODES["not_predicted"]
+    causes[labelled & pairs.left_out] = CODES["not_predicted"]
     causes[_hallucinated(pairs)] = CODES["hallucinated"]
     keypoint = np.full(own.shape, -1, np.int16)
     inverted = (causes == CODES["inversion"]) | (causes == CODES["hand_swap"])
@@ -155,14 +153,6 @@ def _neighbours(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     others = some_label[np.repeat(first, count) + slot]
     different = others != pairs.persons[rows]
     return rows[different], others[different]
-
-
-def _not_predicted(pairs: Pairs) -> np.ndarray:
-    """(P, 133) bool: the person is found, but no score of the point's part is above 0."""
-    absent = np.zeros(pairs.similarity.shape, bool)
-    for part in PART_SLICES.values():
-        absent[:, part] = (pairs.found & (pairs.predicted[:, part, 2] <= 0).all(1))[:, None]
-    return absent
 
 
 def _hallucinated(pairs: Pairs) -> np.ndarray:

@@ -43,7 +43,8 @@ def worst(
             also those without a label.
         count: how many rows to give.
         level: "keypoint" (one row each), "part" or "person" (the mean over its keypoints that pass; NaN
-            of missed persons is the worst).
+            of missed persons is the worst). In a person's mean similarity parts left out count 0; they have
+            no error to be in a mean.
         by: a key of `RANKINGS`. "score" ranks keypoints that are not good by their score.
         part, keypoint, cause: keep only these (one name or several).
         where: any other filter: table -> bool Series, such as lambda t: t["person_area"] > 96**2.
@@ -82,6 +83,9 @@ def worst(
 
 def _grouped(rows: pd.DataFrame, level: str, column: str, low_is_bad: bool) -> pd.DataFrame:
     keys = ["person", "part"] if level == "part" else ["person"]
+    if column == "similarity":
+        gone = (rows["cause"] == "not_predicted") & (level == "person")
+        rows = rows.assign(similarity=rows[column].mask(gone, 0.0))
     # Worst first in each group (missed ones have no order), so that "first" is the worst keypoint.
     rows = rows.sort_values(column, ascending=low_is_bad, na_position="first", kind="stable")
     grouped = rows.groupby(keys, observed=True, sort=True)

@@ -38,7 +38,8 @@ class Pairs:
         candidate_detections, candidate_persons: (C,) int64 every pair of an evaluated detection and a
             person of `persons` in one picture. candidate_oks: (C,) float64 their similarity.
         truth: (P, 133, 3) x, y image px, v.
-        predicted: (P, 133, 3) x, y image px, score; NaN where missed.
+        predicted: (P, 133, 3) x, y image px, score; NaN where missed. Parts that a file leaves out are zeros
+            in it; `left_out` tells which.
         areas: (P,) px^2.
         similarity: (P, 133) ks; NaN where not labelled or missed.
     """
@@ -66,6 +67,18 @@ class Pairs:
     def labelled(self) -> np.ndarray:
         """(P, 133) bool."""
         return self.truth[..., 2] > 0
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """(P, 133) bool: the person is found, but no score of the point's part is above 0.
+
+        The reference drops such a detection for the part; its coordinates are no prediction.
+        """
+        absent = np.zeros(self.similarity.shape, bool)
+        for name, part in PARTS.items():
+            if name != "wholebody":
+                absent[:, part] = (self.found & (self.predicted[:, part, 2] <= 0).all(1))[:, None]
+        return absent
 
 
 def pair_up(annotations: Annotations, results: Results) -> Pairs:

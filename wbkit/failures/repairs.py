@@ -38,9 +38,10 @@ person_missed: such persons need not be found.
 TARGETS = ("truth", "margin")
 """Where repaired points go: onto the label, or, as Ronchi & Perona have it, only as near as the next class.
 
-margin: a jitter moves to ks .85, a miss (or a point of a collapsed or missing part) to ks .5, an inversion or
-swap gets the ks that it has with the wrong keypoint (the same size of error at the right place), a wrong
-finger or slid point moves to ks .85, and good points stay. Points keep their direction from the label.
+margin: a jitter moves to ks .85, a miss (or a point of a part left out) to ks .5, an inversion or swap gets
+the ks that it has with the wrong keypoint (the same size of error at the right place), a wrong finger or slid
+point moves to ks .85, a point of a collapsed part goes where its class by Ronchi & Perona alone would put it,
+and good points stay. Points keep their direction from the label, and none moves away from it.
 """
 
 
@@ -77,12 +78,14 @@ def open_workshop(analysis: Analysis, target: str = "truth") -> Workshop:
 def _margin_goals(analysis: Analysis) -> np.ndarray:
     """(P, 133, 2) points at the similarity that the target "margin" gives them, in their old direction."""
     pairs, classes = analysis.pairs, analysis.classes
+    causes = np.where(classes.causes == CODES["collapse"], classes.ronchi, classes.causes)
     goal = np.full(pairs.similarity.shape, NEAR_SIMILARITY)
     for name in ("jitter", "wrong_finger", "contour_slide"):
-        goal[classes.causes == CODES[name]] = GOOD_SIMILARITY
+        goal[causes == CODES[name]] = GOOD_SIMILARITY
     for name in ("inversion", "hand_swap"):
-        goal = np.where(classes.causes == CODES[name], classes.mirrored_similarity, goal)
-    goal = np.where(classes.causes == CODES["swap"], classes.other_similarity, goal)
+        goal = np.where(causes == CODES[name], classes.mirrored_similarity, goal)
+    goal = np.where(causes == CODES["swap"], classes.other_similarity, goal)
+    goal = np.fmax(goal, pairs.similarity)  # a repair never makes a point worse
     radius = 2 * SIGMAS * np.sqrt(pairs.areas)[:, None] * np.sqrt(-2 * np.log(goal))  # (P, 133)
     offsets = pairs.predicted[..., :2] - pairs.truth[..., :2]
     distance = np.hypot(offsets[..., 0], offsets[..., 1])[..., None]

@@ -110,7 +110,7 @@ def slice_table(
         part=pd.Categorical(part, categories=names),
         bin=bins,
         cause=labelled["cause"].cat.codes,
-        found=labelled["detection"] >= 0,
+        found=labelled["error_px"].notna(),
     )
     grouped = data.groupby(["part", "bin"], observed=True)
     rows = grouped.agg(

@@ -26,12 +26,13 @@ def keypoint_summary(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Index `keypoint`, all 133 in their order. Columns: part; labelled (how many); found (share with a
         prediction); error_px, error_person, error_part (medians over the found); similarity (mean ks, 0
-        for missed persons), similarity_part (the same by the part's own size); good (share); worst_cause
-        (the most frequent that is not good, "" for none), worst_cause_share. NaN without labels.
+        for missed persons and parts left out), similarity_part (the same by the part's own size); good
+        (share); worst_cause (the most frequent that is not good, "" for none), worst_cause_share. NaN
+        without labels.
     """
     labelled = table[table["v"] > 0]
     names = labelled["keypoint"]
-    missed = (labelled["detection"] < 0).to_numpy()
+    missed = labelled["error_px"].isna().to_numpy()  # the person, or the part left out
     own = labelled[["error_px", "error_person", "error_part"]].groupby(names, observed=False).median()
     ks = labelled["similarity"].mask(missed, 0.0)
     sized = labelled["similarity_part"].mask(missed & labelled["part_size"].notna().to_numpy(), 0.0)
@@ -86,13 +87,13 @@ def cloud_table(table: pd.DataFrame, keypoints: Sequence[str] | None = None) -> 
         table: of `keypoint_table`. keypoints: which; None: all that have predictions.
 
     Returns:
-        Index `keypoint`; columns: count (labelled and found), median_x, median_y, mean_x, mean_y, std_x,
+        Index `keypoint`; columns: count (labelled and predicted), median_x, median_y, mean_x, mean_y, std_x,
         std_y, good_radius (ks .85), near_radius (ks .5), within_good, within_near (shares).
 
     Raises:
         InputError: an unknown keypoint.
     """
-    used = table[(table["v"] > 0) & (table["detection"] >= 0) & (table["person_area"] > 0)]
+    used = table[(table["v"] > 0) & table["error_px"].notna() & (table["person_area"] > 0)]
     for name in keypoints or ():
         if name not in KEYPOINTS:
             raise InputError(f"there is no keypoint {name!r}", "See wbkit.keypoints.KEYPOINTS")
@@ -107,7 +108,7 @@ def cloud_table(table: pd.DataFrame, keypoints: Sequence[str] | None = None) -> 
     sigmas = SIGMAS[[KEYPOINTS.index(name) for name in rows.index]]
     for name, ks in (("good", GOOD_SIMILARITY), ("near", NEAR_SIMILARITY)):
         rows[f"{name}_radius"] = 2 * sigmas * np.sqrt(-2 * np.log(ks))
-    rows["within_good"] = (data["ks"] > GOOD_SIMILARITY).groupby(data["keypoint"], observed=True).mean()
+    rows["within_good"] = (data["ks"] >= GOOD_SIMILARITY).groupby(data["keypoint"], observed=True).mean()
     rows["within_near"] = (data["ks"] >= NEAR_SIMILARITY).groupby(data["keypoint"], observed=True).mean()
     return rows.assign(count=rows["count"].fillna(0).astype(int))
 

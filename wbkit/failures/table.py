@@ -51,7 +51,9 @@ def keypoint_table(
         cause (category, `CAUSES`), ronchi (category: the five classes of the paper, or person_missed,
         unlabelled), confused_keypoint (category, the keypoint that the point lies on, NaN for none),
         confused_person_id (int64, whose if another person's, else -1).
-        Errors and similarities are NaN where the point has no label or no prediction.
+        Errors and similarities are NaN where the point has no label or no prediction: the person is missed,
+        or the part is left out (cause "not_predicted"; coordinates and score are NaN, too, and zeros in the
+        file are not taken for a place). So `error_px.notna()` tells what was labelled and predicted.
 
     Raises:
         InputError: as `analyse`.
@@ -86,7 +88,9 @@ def _identity(analysis: Analysis) -> dict:
 
 def _measures(analysis: Analysis) -> dict:
     pairs = analysis.pairs
-    offsets = pairs.predicted[..., :2] - pairs.truth[..., :2]  # (P, 133, 2)
+    absent = pairs.left_out  # (P, 133)
+    predicted = np.where(absent[..., None], np.nan, pairs.predicted)  # (P, 133, 3)
+    offsets = predicted[..., :2] - pairs.truth[..., :2]  # (P, 133, 2)
     distance = np.where(pairs.labelled, np.hypot(offsets[..., 0], offsets[..., 1]), np.nan)
     size = part_sizes(analysis.annotations, pairs.persons)[:, PART_OF]  # (P, 133)
     by_part = keypoint_similarity(offsets[..., None, :], size**2, SIGMAS[:, None])[..., 0]  # (P, 133)
@@ -99,14 +103,14 @@ def _measures(analysis: Analysis) -> dict:
         "v": pairs.truth[..., 2],
         "x": np.where(pairs.labelled, pairs.truth[..., 0], np.nan),
         "y": np.where(pairs.labelled, pairs.truth[..., 1], np.nan),
-        "x_pred": pairs.predicted[..., 0],
-        "y_pred": pairs.predicted[..., 1],
+        "x_pred": predicted[..., 0],
+        "y_pred": predicted[..., 1],
         "error_px": distance,
         "error_person": by_person,
         "error_part": distance / size,
-        "similarity": pairs.similarity,
+        "similarity": np.where(absent, np.nan, pairs.similarity),
         "similarity_part": np.where(pairs.labelled, by_part, np.nan),
-        "score": pairs.predicted[..., 2],
+        "score": predicted[..., 2],
     }
     measures = {name: values.astype(np.float32).ravel() for name, values in measures.items()}
     people = {"person_score": _each(scores, np.float32), "person_oks": _each(pairs.oks, np.float32)}

@@ -40,7 +40,7 @@ def plot_jitter_clouds(
         table: of `wbkit.failures.keypoint_table`.
     """
     clouds = cloud_table(table, keypoints)
-    used = table[(table["v"] > 0) & (table["detection"] >= 0) & (table["person_area"] > 0)]
+    used = table[(table["v"] > 0) & table["error_px"].notna() & (table["person_area"] > 0)]
     axes = panels(len(clouds), columns=columns, width=2.35, height=3.0)
     for ax, (name, cloud) in zip(axes, clouds.iterrows(), strict=True):
         vectors = error_vectors(used[used["keypoint"] == name])  # (n, 2)
