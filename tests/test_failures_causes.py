@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 from planting import NOISE_MODELS, embedded, make_scene, result_columns
 
+from wbkit.errors import InputError
 from wbkit.failures import (
     CAUSES,
     CLASSES,
     LABELLED_CAUSES,
     Analysis,
     analyse,
+    cause_table,
+    chance_rates,
     classify,
     cloud_table,
     keypoint_table,
@@ -77,7 +80,7 @@ def test_planted_errors_are_found_in_every_part():
             assert (found[:, part][planted] == name).mean() >= 0.98
 
 
-def test_jitter_alone_is_rarely_taken_for_a_slide_or_a_finger():
+def test_jitter_alone_is_rarely_taken_for_anything_else():
     """On people as they are, small hands and all, with noise about as large as the gaps between fingers."""
     truth = embedded("train")
     rng = np.random.default_rng(0)
@@ -89,6 +92,12 @@ def test_jitter_alone_is_rarely_taken_for_a_slide_or_a_finger():
     wrong = ~np.isin(found, ("good", "unlabelled", "hallucinated"))
     assert wrong.sum() > 20_000
     assert np.isin(found, ("wrong_finger", "contour_slide", "hand_swap", "collapse"))[wrong].mean() < 0.005
+    beyond_body = wrong & (np.arange(133) >= 17)
+    assert (found == "swap")[beyond_body].mean() < 0.001
+    assert (found == "inversion")[beyond_body].mean() < 0.01  # .056 by the paper's rules alone
+    for part in ("foot", "lefthand", "righthand"):
+        here = wrong[:, PARTS[part]]
+        assert np.isin(found[:, PARTS[part]], ("inversion", "swap"))[here].mean() < 0.001, part
 
 
 def test_swaps_name_whom_and_what_they_hit():
@@ -271,3 +280,75 @@ def test_a_similarity_of_exactly_85_is_good():
         assert str(GOOD_SIMILARITY) in CLASSES[name].formula
     assert ">= 0.85" in CLASSES["good"].formula
     assert "< 0.85" in CLASSES["jitter"].formula
+
+
+# --- evidence beyond the 17, and chance ------------------------------------------------------------
+
+
+def test_inversions_beyond_the_body_need_evidence_by_hand():
+    """Outer corners of the eyes; one deviation is 2 sigma sqrt(10000) px, the circle of ks .5 1.177 of it."""
+    left, right = KEYPOINTS.index("face-45"), KEYPOINTS.index("face-36")
+    assert FLIP_INDICES[left] == right
+    deviation = 200 * SIGMAS[right]
+    cases = [
+        (2.5, 1.8, "inversion", "inversion"),  # apart, and .7 from the one, 1.8 from the other
+        (2.5, 1.6, "miss", "inversion"),  # .9 from the one is more than half of 1.6
+        (2.3, 2.0, "miss", "inversion"),  # the circles overlap
+        (1.5, 0.9, "jitter", "inversion"),  # near the own place as well
+        (1.5, 0.7, "jitter", "jitter"),
+    ]
+    for gap, way, cause, ronchi in cases:
+        scene = make_scene(0, count=2, noise=0)
+        scene.annotations.areas[:] = 10000.0
+        truth = scene.annotations.keypoints
+        truth[0, left, :2] = truth[0, right, :2] + [gap * deviation, 0]
+        scene.predicted[0, right] = truth[0, right, :2] + [way * deviation, 0]
+        scene.predicted[0, left] = truth[0, left, :2]
+        classes = analyse(scene.annotations, scene.results()).classes
+        found = str(names(classes.causes[0, right])), str(names(classes.ronchi[0, right]))
+        assert found == (cause, ronchi), (gap, way)
+        assert classes.confused_keypoints[0, right] == (left if cause == "inversion" else -1)
+        assert (names(classes.causes[0]) == "good").sum() == 132
+
+
+def test_chance_rates_are_those_of_really_turned_files():
+    """One draw of a file with random directions, against turning all errors of a written file by hand."""
+    truth, results, _ = crowd(4)
+    analysis = analyse(truth, results)
+    rates = chance_rates(analysis, draws=4)
+    measured = cause_table(keypoint_table(analysis))
+    assert rates.index.tolist() == measured.index.tolist()
+    assert rates["labelled"].tolist() == measured["labelled"].tolist()
+    np.testing.assert_allclose(rates.drop(columns="labelled").sum(axis=1), 1)
+    fixed = ["good", "person_missed", "not_predicted"]
+    np.testing.assert_allclose(rates[fixed], measured[fixed])
+    pairs, rng, naive = analysis.pairs, np.random.default_rng(7), []
+    for _ in range(4):
+        keypoints = results.keypoints.copy()
+        for person, detection in zip(pairs.persons, pairs.detections, strict=True):
+            for k in np.flatnonzero(truth.keypoints[person, :, 2] > 0) if detection >= 0 else ():
+                length = math.dist(keypoints[detection, k, :2], truth.keypoints[person, k, :2])
+                angle = rng.uniform(0, 2 * math.pi)
+                way = np.array([math.cos(angle), math.sin(angle)]) * length
+                keypoints[detection, k, :2] = truth.keypoints[person, k, :2] + way
+        turned = analyse(truth, replace(results, keypoints=keypoints))
+        same = turned.pairs.detections == pairs.detections
+        assert same.all()  # OKS does not depend on directions, except that others may be nearer
+        naive.append(cause_table(keypoint_table(turned)))
+    mean = sum(naive) / len(naive)
+    for name in ("jitter", "miss", "inversion", "swap"):
+        np.testing.assert_allclose(rates[name], mean[name], atol=0.02)
+    pd.testing.assert_frame_equal(chance_rates(analysis, draws=4), rates)
+    with pytest.raises(InputError, match="0 draws"):
+        chance_rates(analysis, draws=0)
+
+
+def test_planted_inversions_stand_out_from_chance():
+    scene = make_scene(8, count=40)
+    for person in range(40):
+        NOISE_MODELS["inversion"](scene, person)
+    analysis = analyse(scene.annotations, scene.results())
+    measured, chance = cause_table(keypoint_table(analysis)), chance_rates(analysis)
+    parts = ["body", "foot", "face", "lefthand"]
+    assert (measured["inversion"] > 5 * chance["inversion"])[parts].all()
+    assert (chance["good"] == measured["good"]).all()

@@ -6,6 +6,7 @@ Works on any model's COCO-WholeBody results file, without torch.
 from wbkit.failures.analysis import Analysis, analyse
 from wbkit.failures.calibration import expected_calibration_error, instance_calibration, keypoint_calibration
 from wbkit.failures.causes import Classes, classify
+from wbkit.failures.chance import chance_rates
 from wbkit.failures.classes import CAUSES, CLASSES, DEPARTURES, LABELLED_CAUSES, RONCHI_CLASSES, class_table
 from wbkit.failures.compare import Comparison, compare
 from wbkit.failures.cost import ap_cost
@@ -43,6 +44,7 @@ __all__ = [
     "ap_cost",
     "ap_intervals",
     "cause_table",
+    "chance_rates",
     "class_table",
     "classify",
     "cloud_table",

@@ -1,5 +1,10 @@
 """Why a keypoint is off: Ronchi & Perona's classes, and the finer causes that whole bodies need.
 
+Beyond the body's 17 keypoints a nearby wrong place explains little: in a face or foot the circles of
+ks .5 around left and right overlap, and any error that is large enough reaches one of them. There the cause
+"inversion" or "swap" asks for more (`_evident`), while the column `ronchi` keeps to the paper's rules.
+How often each cause would come about by chance: `wbkit.failures.chance_rates`.
+
 Where this departs from coco-analyze, the paper's code: `wbkit.failures.DEPARTURES`.
 """
 
@@ -10,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wbkit.failures.classes import (
+    CLEAR_RATIO,
     CODES,
     GOOD_SIMILARITY,
     NEAR_SIMILARITY,
@@ -18,7 +24,7 @@ from wbkit.failures.classes import (
 )
 from wbkit.failures.pairs import Pairs
 from wbkit.failures.wholebody import collapsed, shifted_fingers, slid, swapped_hands
-from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS, SIGMAS
+from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import keypoint_similarity
 
 _CHUNK = 1 << 19  # comparisons of a point with another person's at once; a few tens of MB
@@ -72,7 +78,8 @@ def classify(pairs: Pairs) -> Classes:
     ronchi[judged & ~doubtful] = CODES["good"]
     ronchi[~pairs.found] = CODES["person_missed"]
     ronchi[~labelled] = CODES["unlabelled"]
-    causes, finger_keypoint = _refined(pairs, ronchi, own, mirrored, doubtful)
+    causes = _with_evidence(pairs, ronchi, own, mirrored, other_person, other_keypoint)
+    finger_keypoint = _refine(pairs, causes, doubtful)
     causes[labelled & pairs.left_out] = CODES["not_predicted"]
     causes[_hallucinated(pairs)] = CODES["hallucinated"]
     keypoint = np.full(own.shape, -1, np.int16)
@@ -86,21 +93,63 @@ def classify(pairs: Pairs) -> Classes:
     return Classes(causes, ronchi, keypoint, person, mirrored, other)
 
 
-def _refined(
-    pairs: Pairs, ronchi: np.ndarray, own: np.ndarray, mirrored: np.ndarray, doubtful: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Causes (P, 133) int8 from Ronchi's classes, and the other finger's joint (P, 133), -1 for none."""
-    causes = ronchi.copy()
+def _with_evidence(
+    pairs: Pairs,
+    ronchi: np.ndarray,
+    own: np.ndarray,
+    mirrored: np.ndarray,
+    other_person: np.ndarray,
+    other_keypoint: np.ndarray,
+) -> np.ndarray:
+    """(P, 133) causes: beyond the body's 17 an inversion or swap without evidence is a jitter or miss.
+
+    Hands that changed places as a whole are named here: their many points are evidence enough.
+    """
+    causes, beyond_body = ronchi.copy(), np.arange(NUM_KEYPOINTS) >= PARTS["body"].stop
+    causes[(ronchi == CODES["inversion"]) & swapped_hands(own, mirrored)] = CODES["hand_swap"]
+    for name in ("inversion", "swap"):
+        row, point = np.nonzero((causes == CODES[name]) & beyond_body)
+        if name == "inversion":
+            whom, which = pairs.persons[row], FLIP_INDICES[point]
+        else:
+            whom, which = other_person[row, point], other_keypoint[row, point]
+        weak = ~_evident(pairs, row, point, whom, which)
+        row, point = row[weak], point[weak]
+        near = own[row, point] >= NEAR_SIMILARITY
+        causes[row, point] = np.where(near, CODES["jitter"], CODES["miss"])
+    return causes
+
+
+def _evident(
+    pairs: Pairs, row: np.ndarray, point: np.ndarray, whom: np.ndarray, which: np.ndarray
+) -> np.ndarray:
+    """Whether points lie on another place rather than somewhere near both: (M,) indices each -> (M,) bool.
+
+    The circles of ks .5 around the own and the other place must be apart, and the other place at most
+    `CLEAR_RATIO` of the own one's distance away.
+
+    Args:
+        row: of `pairs`. point: keypoint. whom: whose other place, an index into the annotations. which:
+            keypoint.
+    """
+    own, other = pairs.truth[row, point, :2], pairs.annotations.keypoints[whom, which, :2]  # (M, 2)
+    predicted = pairs.predicted[row, point, :2]
+    sizes = np.sqrt(pairs.areas[row]) + np.sqrt(pairs.annotations.areas[whom])
+    apart = np.hypot(*(own - other).T) >= 2 * SIGMAS[point] * sizes * np.sqrt(-2 * np.log(NEAR_SIMILARITY))
+    return apart & (np.hypot(*(predicted - other).T) <= CLEAR_RATIO * np.hypot(*(predicted - own).T))
+
+
+def _refine(pairs: Pairs, causes: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
+    """Name fingers, slides and collapses in the causes; (P, 133) the other finger's joint, -1 for none."""
     judged = pairs.labelled & pairs.found[:, None]
     truth, predicted = pairs.truth[..., :2], pairs.predicted[..., :2]
-    inverted = ronchi == CODES["inversion"]
-    open_ = doubtful & ((ronchi == CODES["jitter"]) | (ronchi == CODES["miss"]))
+    inverted = causes == CODES["inversion"]
+    open_ = doubtful & ((causes == CODES["jitter"]) | (causes == CODES["miss"]))
     finger_keypoint = shifted_fingers(predicted, truth, pairs.labelled, pairs.areas, open_)  # (P, 133)
     causes[slid(predicted, truth, pairs.labelled, open_, inverted)] = CODES["contour_slide"]
     causes[finger_keypoint >= 0] = CODES["wrong_finger"]
-    causes[inverted & swapped_hands(own, mirrored)] = CODES["hand_swap"]
     causes[doubtful & collapsed(predicted, truth, judged)] = CODES["collapse"]
-    return causes, finger_keypoint
+    return finger_keypoint
 
 
 def _mirrored_similarity(pairs: Pairs) -> np.ndarray:

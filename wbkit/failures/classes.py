@@ -32,6 +32,8 @@ SHIFTED_FINGER_POINTS = 3
 """So many joints of a finger must lie on the same other finger; fewer could be jitter."""
 SHIFT_RATIO = 0.5
 """A joint has shifted if it is so much nearer, in px, to the other finger's joint than to its own."""
+CLEAR_RATIO = 0.5
+"""Beyond the body's 17 a point is inverted or swapped if it is so much nearer, in px, to the wrong place."""
 COLLAPSED_POINTS = 3
 """So many labelled points are needed to tell that a part collapsed."""
 PREDICTED_SCORE = 0.2
@@ -65,6 +67,10 @@ class ErrorClass:
     formula: str
 
 
+_EVIDENCE = (
+    f"beyond the 17 also: the circles of ks {NEAR_SIMILARITY} around both places are apart, and the point is "
+    f"at most {CLEAR_RATIO} as far from the wrong one as from its own"
+)
 _LIST = [
     ErrorClass(
         "good", "keypoint", "good", "The point lies within the error margin of human annotators.",
@@ -72,24 +78,24 @@ _LIST = [
     ),
     ErrorClass(
         "jitter", "keypoint", "jitter", "The point lies near its true place, but not within the margin.",
-        f"{NEAR_SIMILARITY} <= ks(own) < {GOOD_SIMILARITY}, and no other candidate's ks is higher",
+        f"{NEAR_SIMILARITY} <= ks(own) < {GOOD_SIMILARITY}, and neither inversion nor swap",
     ),
     ErrorClass(
         "inversion", "keypoint", "inversion",
         "The point lies on the mirrored keypoint of the same person: left and right are confused.",
-        f"ks(mirrored, same person) >= {NEAR_SIMILARITY}, and higher than ks(own)",
+        f"ks(mirrored, same person) >= {NEAR_SIMILARITY}, and the highest of all candidates; {_EVIDENCE}",
     ),
     ErrorClass(
         "hand_swap", "keypoint", "inversion",
         "The hand as a whole lies on the person's other hand.",
-        f"inversion, and over the points labelled in both hands (at least {SWAPPED_HAND_POINTS}) mean "
-        f"ks(mirrored) >= {NEAR_SIMILARITY} and > mean ks(own)",
+        "inversion by the paper's rule alone, and over the points labelled in both hands (at least "
+        f"{SWAPPED_HAND_POINTS}) mean ks(mirrored) >= {NEAR_SIMILARITY} and > mean ks(own)",
     ),
     ErrorClass(
         "swap", "keypoint", "swap",
         "The point lies on the same or the mirrored keypoint of another person.",
         f"ks(same or mirrored keypoint, another person) >= {NEAR_SIMILARITY}, and higher than ks(own) and "
-        "ks(mirrored)",
+        f"ks(mirrored); {_EVIDENCE}",
     ),
     ErrorClass(
         "wrong_finger", "keypoint", "jitter or miss",
@@ -111,7 +117,7 @@ _LIST = [
     ),
     ErrorClass(
         "miss", "keypoint", "miss", "The point is near no place that could explain it.",
-        f"ks < {NEAR_SIMILARITY} with own, mirrored, and other persons' same or mirrored keypoint",
+        f"ks(own) < {NEAR_SIMILARITY}, and neither inversion nor swap",
     ),
     ErrorClass(
         "not_predicted", "keypoint", "",
