@@ -1,9 +1,10 @@
 """Planted errors: real-shaped people, and noise models that move chosen keypoints in a known way.
 
 Distances are in "deviations", 2 sigma sqrt(area) px, typed anew here; no similarity is computed, and
-nothing of `wbkit.failures` is used. People stand alone and far apart, with enlarged faces and hands, and a
-site is planted only where its own place and the place it is moved to are far apart: what was planted is
-then beyond doubt.
+nothing of `wbkit.failures` is used (`planting_px.py` plants in px, without sigmas). People stand alone and
+far apart, with enlarged faces, hands and feet, and a site is planted only where its own place and the place
+it is moved to are far apart: what was planted is then beyond doubt. `make_scene(enlarged=False,
+anywhere=True)` is the opposite: people as they are, errors planted wherever they fall.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ HANDS = {"lefthand": np.arange(91, 112), "righthand": np.arange(112, 133)}
 FINGERS = {h: [p[1 + 4 * f : 5 + 4 * f] for f in range(5)] for h, p in HANDS.items()}
 CURVES = [(range(23, 40), False), (range(40, 45), False), (range(45, 50), False)]
 CURVES += [(range(71, 83), True), (range(83, 91), True)]
+ALL_PARTS = {"body": BODY, "foot": FOOT, "face": FACE, **HANDS}
+APPLIES = {name: tuple(ALL_PARTS) for name in ("jitter", "miss", "inversion", "swap", "collapse")}
+APPLIES |= {"hand_swap": tuple(HANDS), "wrong_finger": tuple(HANDS), "contour_slide": ("face",)}
 FAR, APART = 3.0, 3000.0  # deviations between a point's place and where it is planted; px between people
 
 
@@ -36,6 +40,7 @@ class Scene:
     scores: np.ndarray
     planted: np.ndarray
     rng: np.random.Generator
+    anywhere: bool = False  # plant also where own place and goal are near each other
 
     def deviation(self, person, points):
         return 2 * SIGMAS[points] * np.sqrt(self.areas[person])
@@ -49,6 +54,8 @@ class Scene:
 
     def gaps(self, person, points, goals):
         """Distance of own place and goal in deviations."""
+        if self.anywhere:
+            return np.full(len(points), np.inf)
         return np.linalg.norm(self.truth[person, points] - goals, axis=-1) / self.deviation(person, points)
 
     def free(self, person, points):
@@ -83,23 +90,26 @@ def embedded(split):
     return load_annotations(MINI / f"coco_wholebody_{split}_v1.0.json", cache=False)
 
 
-def people_records(seed, count):
-    """(133, 2) and areas of fully labelled people of the embedded set, with large faces and hands."""
+def people_records(seed, count, enlarged=True, side=None):
+    """(P, 133, 2) and (P,) areas of fully labelled people; large faces, hands, feet; sqrt(area) = side."""
     people = embedded("train")
     full = (people.keypoints[..., 2] > 0).all(1) & (people.areas > 3000)
     rng = np.random.default_rng(seed)
     chosen = rng.choice(np.flatnonzero(full), count)
     points, areas = people.keypoints[chosen, :, :2].copy(), people.areas[chosen]
     points -= points[:, BODY].min(1, keepdims=True)
-    for part, factor in ((FACE, 5.0), *((p, 8.0) for p in HANDS.values())):
+    factor = np.ones(count) if side is None else side / np.sqrt(areas)
+    points, areas = points * factor[:, None, None], areas * factor**2
+    feet = [(FOOT[:3], 4.0), (FOOT[3:], 4.0)]
+    for part, factor in (*feet, (FACE, 5.0), *((p, 8.0) for p in HANDS.values())) if enlarged else ():
         centre = points[:, part].mean(1, keepdims=True)
         points[:, part] = centre + factor * (points[:, part] - centre)
     return points, areas
 
 
-def make_scene(seed=0, count=80, noise=0.3):
+def make_scene(seed=0, count=80, noise=0.3, *, enlarged=True, side=None, anywhere=False):
     """People in pictures of two, all predicted well."""
-    points, areas = people_records(seed, count)
+    points, areas = people_records(seed, count, enlarged, side)
     points += 500 + np.stack([np.arange(count) % 2 * APART, np.zeros(count)], 1)[:, None]
     records = []
     for i in range(count):
@@ -114,8 +124,9 @@ def make_scene(seed=0, count=80, noise=0.3):
     images = [{"id": i + 1, "file_name": f"{i}.jpg", **sizes} for i in range((count + 1) // 2)]
     truth = load_annotations({"images": images, "annotations": records})
     rng = np.random.default_rng(seed + 1)
+    scores = rng.uniform(0.5, 1, (count, 133))
     planted = np.full((count, 133), "good", dtype="<U16")
-    scene = Scene(truth, points, areas, points.copy(), rng.uniform(0.5, 1, (count, 133)), planted, rng)
+    scene = Scene(truth, points, areas, points.copy(), scores, planted, rng, anywhere)
     for person in range(count):
         scene.move(person, np.arange(133), points[person], "good", noise)
     return scene
@@ -142,7 +153,9 @@ def miss(scene, person):
 
 
 def inversion(scene, person):
-    for points in (*((k,) for k in scene.rng.choice(91, 14, replace=False)), HANDS["lefthand"][:2]):
+    # Two points of a hand: with more it would be the hand as a whole.
+    hand = HANDS[str(scene.rng.choice(list(HANDS)))][:2]
+    for points in (*((k,) for k in scene.rng.choice(91, 14, replace=False)), hand):
         points = np.array(points)
         goals = scene.truth[person, FLIP_INDICES[points]]
         if (scene.gaps(person, points, goals) > FAR).all() and scene.free(person, points):

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from planting import NOISE_MODELS, embedded, make_scene, result_columns
+from planting import ALL_PARTS, APPLIES, NOISE_MODELS, embedded, make_scene, result_columns
+from planting_px import PX_MODELS, make_px_scene
 
 from wbkit.errors import InputError
 from wbkit.failures import (
@@ -19,7 +20,9 @@ from wbkit.failures import (
     chance_rates,
     classify,
     cloud_table,
+    detection_table,
     keypoint_table,
+    person_table,
 )
 from wbkit.failures.classes import GOOD_SIMILARITY
 from wbkit.keypoints import FLIP_INDICES, KEYPOINTS, PARTS, SIGMAS
@@ -29,55 +32,135 @@ def names(codes):
     return np.array(CAUSES)[codes]
 
 
-def confusion(scene):
-    """Rows: what was planted; columns: what was found."""
-    found = names(analyse(scene.annotations, scene.results()).classes.causes)
-    clear = scene.planted != "unclear"
-    return pd.crosstab(scene.planted[clear], found[clear])
-
-
 # --- planted errors --------------------------------------------------------------------------------
 
 
+def planted_and_found(scenes, models, name):
+    """One kind of error planted in every second person: (P, 133) names planted, and found."""
+    planted, found = [], []
+    for scene in scenes:
+        for person in range(0, len(scene.truth), 2):
+            for _ in range(3):
+                models[name](scene, person)
+        planted.append(scene.planted)
+        found.append(names(analyse(scene.annotations, scene.results()).classes.causes))
+    return np.concatenate(planted), np.concatenate(found)
+
+
+def recall_and_precision(planted, found, name, part):
+    """Of one class in one part; and how many were planted."""
+    planted, found = planted[:, ALL_PARTS[part]], found[:, ALL_PARTS[part]]
+    clear = planted != "unclear"
+    both = (planted == name) & (found == name)
+    count = (planted == name).sum()
+    return both.sum() / count, both.sum() / max((clear & (found == name)).sum(), 1), count
+
+
 @pytest.mark.parametrize("name", NOISE_MODELS)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_each_planted_error_is_found(name, seed):
-    scene = make_scene(10 * seed)
-    for person in range(0, len(scene.truth), 2):
-        NOISE_MODELS[name](scene, person)
-    table = confusion(scene)
-    assert table.loc[name].sum() >= 100, "too few were planted to tell"
-    recall = table.loc[name, name] / table.loc[name].sum()
-    precision = table.loc[name, name] / table[name].sum()
-    assert recall >= 0.99, table
-    assert precision >= 0.99, table
-    assert table.loc["good", "good"] / table.loc["good"].sum() >= 0.999, table
+@pytest.mark.parametrize(
+    ("models", "make"), [(NOISE_MODELS, make_scene), (PX_MODELS, make_px_scene)], ids=["deviations", "px"]
+)
+def test_each_planted_error_is_found_in_every_part(models, make, name):
+    planted, found = planted_and_found([make(seed, 120) for seed in (11, 12)], models, name)
+    for part in APPLIES[name]:
+        recall, precision, count = recall_and_precision(planted, found, name, part)
+        assert count >= 100, (part, "too few were planted to tell")
+        assert recall >= 0.99, (part, recall)
+        assert precision >= 0.99, (part, precision)
+    good = planted == "good"
+    assert (found[good] == "good").mean() >= 0.999
 
 
-def test_planted_errors_are_found_when_mixed():
-    scene = make_scene(5, count=160)
-    for person in range(len(scene.truth)):
-        for name in scene.rng.permutation(list(NOISE_MODELS)):
-            NOISE_MODELS[str(name)](scene, person)
-    table = confusion(scene)
-    found = {name: table.loc[name, name] / table.loc[name].sum() for name in NOISE_MODELS}
-    precise = {name: table.loc[name, name] / table[name].sum() for name in NOISE_MODELS}
-    assert min(table.loc[name].sum() for name in NOISE_MODELS) >= 100, table
-    assert min(found.values()) >= 0.95, table
-    assert min(precise.values()) >= 0.9, table
+# Recall on people as they are, planted wherever it falls. What is lost is near both places: in a small hand a
+# finger's joint on the next finger may be within the margin of its own label, and is good then.
+NATURAL_RECALL = {
+    "jitter": {"body": 0.92, "foot": 1.0, "face": 1.0, "lefthand": 1.0, "righthand": 1.0},
+    "miss": {"body": 1.0, "foot": 1.0, "face": 1.0, "lefthand": 1.0, "righthand": 1.0},
+    "inversion": {"body": 0.91, "foot": 0.77, "face": 0.30, "lefthand": 0.97, "righthand": 0.97},
+    "swap": {"body": 1.0, "foot": 1.0, "face": 1.0, "lefthand": 1.0, "righthand": 1.0},
+    "hand_swap": {"lefthand": 0.99, "righthand": 0.99},
+    "wrong_finger": {"lefthand": 0.84, "righthand": 0.86},
+    "collapse": {"body": 0.99, "foot": 0.55, "face": 0.97, "lefthand": 0.87, "righthand": 0.86},
+}
 
 
-def test_planted_errors_are_found_in_every_part():
-    scene = make_scene(3)
-    for person in range(len(scene.truth)):
-        for name in ("jitter", "miss", "inversion"):
-            NOISE_MODELS[name](scene, person)
+@pytest.mark.parametrize("name", NATURAL_RECALL)
+def test_recall_at_natural_size(name):
+    scenes = [make_scene(seed, 120, enlarged=False, anywhere=True) for seed in (21, 22, 23, 24)]
+    planted, found = planted_and_found(scenes, NOISE_MODELS, name)
+    for part, expected in NATURAL_RECALL[name].items():
+        recall, precision, count = recall_and_precision(planted, found, name, part)
+        assert count >= 400
+        assert recall == pytest.approx(expected, abs=0.02), part
+        assert precision >= 0.99, part
+
+
+@pytest.mark.parametrize(
+    ("models", "make"), [(NOISE_MODELS, make_scene), (PX_MODELS, make_px_scene)], ids=["deviations", "px"]
+)
+def test_planted_errors_are_found_when_mixed(models, make):
+    planted, found = [], []
+    for seed in (5, 6):
+        scene = make(seed, 160)
+        for person in range(160):
+            for name in scene.rng.permutation(list(models)):
+                models[str(name)](scene, person)
+        analysis = analyse(scene.annotations, scene.results())
+        # With a collapsed body and many swaps a detection may be nearer to the other person of its picture.
+        own = analysis.pairs.detections == np.arange(160)
+        assert own.mean() >= 0.98
+        clear = (scene.planted != "unclear") & own[:, None]
+        planted.append(scene.planted[clear])
+        found.append(names(analysis.classes.causes)[clear])
+    table = pd.crosstab(np.concatenate(planted), np.concatenate(found))
+    for name in (*models, "good"):
+        assert table.loc[name].sum() >= 100, table
+        assert table.loc[name, name] / table.loc[name].sum() >= 0.98, table
+        assert table.loc[name, name] / table[name].sum() >= 0.98, table
+
+
+@pytest.mark.parametrize("part", ALL_PARTS)
+def test_parts_left_out_unlabelled_or_of_missed_people_are_found(part):
+    scene, points = make_scene(13, count=80), ALL_PARTS[part]
+    kinds = scene.rng.permutation(np.repeat(["good", "not_predicted", "hallucinated", "unlabelled"], 20))
+    for person, kind in enumerate(kinds):
+        scene.planted[person, points] = kind
+        if kind == "not_predicted":
+            scene.scores[person, points] = 0
+            scene.predicted[person, points] = 0
+        elif kind != "good":
+            scene.annotations.keypoints[person, points, 2] = 0
+            scene.scores[person, points] = scene.rng.uniform(
+                *((0.21, 1) if kind == "hallucinated" else (0, 0.2))
+            )
+    gone = scene.rng.choice(np.flatnonzero(kinds == "good"), 8, replace=False)
+    scene.predicted[gone] += 10 * 3000.0
+    scene.planted[gone] = "person_missed"
     found = names(analyse(scene.annotations, scene.results()).classes.causes)
-    for part in [PARTS[name] for name in ("body", "foot", "face")] + [slice(91, 133)]:
-        for name in ("jitter", "miss", "inversion"):
-            planted = scene.planted[:, part] == name
-            assert planted.sum() >= 20
-            assert (found[:, part][planted] == name).mean() >= 0.98
+    assert (found == scene.planted).all(), pd.crosstab(scene.planted.ravel(), found.ravel())
+
+
+def test_planted_duplicates_false_alarms_and_scoring_errors_are_found():
+    """Copies shaken by a share of the person's extent; false alarms far from everybody."""
+    scene = make_scene(14, count=120)
+    rng, size = scene.rng, np.ptp(scene.truth[:, :17], axis=1).max(1)[:, None, None]
+    kinds = rng.permutation(np.repeat(["alone", "duplicate", "scoring", "background"], 30))
+    extra = np.flatnonzero(kinds != "alone")
+    copies = scene.truth[extra] + rng.normal(size=(len(extra), 133, 2)) * 0.03 * size[extra]
+    copies[kinds[extra] == "background"] += 10 * 3000.0
+    points = np.concatenate([scene.predicted, copies])
+    points = np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=2)
+    low, high = rng.uniform(0.1, 0.5, len(extra)), rng.uniform(0.8, 0.9, len(extra))
+    scores = np.concatenate([np.full(120, 0.7), np.where(kinds[extra] == "scoring", high, low)])
+    images = scene.annotations.person_image_ids
+    analysis = analyse(
+        scene.annotations, result_columns(points, np.concatenate([images, images[extra]]), scores)
+    )
+    verdicts = detection_table(analysis)["verdict"].to_numpy()
+    expected = np.where(kinds[extra] == "background", "background", "duplicate")
+    assert verdicts.tolist() == ["assigned"] * 120 + expected.tolist()
+    people = person_table(analysis)
+    assert (people["scoring_error"].to_numpy() == (kinds == "scoring")).all()
 
 
 def test_jitter_alone_is_rarely_taken_for_anything_else():
@@ -349,6 +432,20 @@ def test_planted_inversions_stand_out_from_chance():
         NOISE_MODELS["inversion"](scene, person)
     analysis = analyse(scene.annotations, scene.results())
     measured, chance = cause_table(keypoint_table(analysis)), chance_rates(analysis)
-    parts = ["body", "foot", "face", "lefthand"]
-    assert (measured["inversion"] > 5 * chance["inversion"])[parts].all()
+    assert (measured["inversion"] > 5 * chance["inversion"]).all()
     assert (chance["good"] == measured["good"]).all()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_each_cause_refines_the_classes_that_the_table_names(seed):
+    """Of the 17 a jitter is a jitter; beyond them it may be what the paper's rules call an inversion."""
+    truth, results, _ = crowd(seed)
+    classes = analyse(truth, results).classes
+    causes, ronchi = names(classes.causes), names(classes.ronchi)
+    for cause in ("jitter", "miss", "inversion", "hand_swap", "swap", "wrong_finger", "contour_slide"):
+        told = CLASSES[cause].ronchi
+        allowed = ("jitter", "inversion", "swap", "miss") if told == "any but good" else told
+        assert all(str(r) in allowed for r in set(ronchi[causes == cause])), cause
+    body = np.isin(causes[:, :17], ("jitter", "inversion", "swap", "miss"))
+    assert (causes[:, :17] == ronchi[:, :17])[body].all()
+    assert (causes[:, 17:] != ronchi[:, 17:])[np.isin(causes[:, 17:], ("jitter", "miss"))].any()

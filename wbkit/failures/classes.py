@@ -77,7 +77,8 @@ _LIST = [
         f"ks(own) >= {GOOD_SIMILARITY}",
     ),
     ErrorClass(
-        "jitter", "keypoint", "jitter", "The point lies near its true place, but not within the margin.",
+        "jitter", "keypoint", "jitter, inversion or swap",
+        "The point lies near its true place, but not within the margin.",
         f"{NEAR_SIMILARITY} <= ks(own) < {GOOD_SIMILARITY}, and neither inversion nor swap",
     ),
     ErrorClass(
@@ -98,13 +99,13 @@ _LIST = [
         f"ks(mirrored); {_EVIDENCE}",
     ),
     ErrorClass(
-        "wrong_finger", "keypoint", "jitter or miss",
+        "wrong_finger", "keypoint", "any but good",
         "The finger's joints lie on the same joints of another finger of that hand.",
         f"ks(same joint, other finger) >= {NEAR_SIMILARITY} and at most {SHIFT_RATIO} of the distance to the "
         f"own joint, for at least {SHIFTED_FINGER_POINTS} joints of the finger and the same other finger",
     ),
     ErrorClass(
-        "contour_slide", "keypoint", "jitter, miss or inversion",
+        "contour_slide", "keypoint", "any but good",
         "The point moved along the jaw, brow or lip that it belongs to, together with its neighbours.",
         f"distance from the true contour <= {SLIDE_RATIO} x way along it, for a run of at least {SLIDE_RUN} "
         "neighbours that moved the same way; inversions only where they are fewer than half of the "
@@ -116,7 +117,7 @@ _LIST = [
         f"{COLLAPSED_POINTS} labelled points of the part (each foot by itself); not good",
     ),
     ErrorClass(
-        "miss", "keypoint", "miss", "The point is near no place that could explain it.",
+        "miss", "keypoint", "miss, inversion or swap", "The point is near no place that could explain it.",
         f"ks(own) < {NEAR_SIMILARITY}, and neither inversion nor swap",
     ),
     ErrorClass(
