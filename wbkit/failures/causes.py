@@ -18,12 +18,14 @@ from wbkit.failures.classes import (
     CLEAR_RATIO,
     CODES,
     GOOD_SIMILARITY,
+    MIRRORED_POINTS,
     NEAR_SIMILARITY,
     PART_SLICES,
     PREDICTED_SCORE,
+    SWAPPED_HAND_POINTS,
 )
 from wbkit.failures.pairs import Pairs
-from wbkit.failures.wholebody import collapsed, shifted_fingers, slid, swapped_hands
+from wbkit.failures.wholebody import collapsed, mirrored_parts, shifted_fingers, slid
 from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import keypoint_similarity
 
@@ -103,13 +105,17 @@ def _with_evidence(
 ) -> np.ndarray:
     """(P, 133) causes: beyond the body's 17 an inversion or swap without evidence is a jitter or miss.
 
-    Hands that changed places as a whole are named here: their many points are evidence enough.
+    Parts mirrored as a whole need no more: their many points are evidence enough. For hands it has a name.
     """
     causes, beyond_body = ronchi.copy(), np.arange(NUM_KEYPOINTS) >= PARTS["body"].stop
-    causes[(ronchi == CODES["inversion"]) & swapped_hands(own, mirrored)] = CODES["hand_swap"]
+    hands = dict.fromkeys(("lefthand", "righthand"), SWAPPED_HAND_POINTS)
+    causes[(ronchi == CODES["inversion"]) & mirrored_parts(own, mirrored, hands)] = CODES["hand_swap"]
+    mirrored_whole = mirrored_parts(own, mirrored, MIRRORED_POINTS)
     for name in ("inversion", "swap"):
         row, point = np.nonzero((causes == CODES[name]) & beyond_body)
         if name == "inversion":
+            alone = ~mirrored_whole[row, point]
+            row, point = row[alone], point[alone]
             whom, which = pairs.persons[row], FLIP_INDICES[point]
         else:
             whom, which = other_person[row, point], other_keypoint[row, point]

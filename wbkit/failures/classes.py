@@ -28,6 +28,8 @@ SLIDE_RUN = 3
 """So many neighbours of a contour must slide the same way; one alone could be jitter."""
 SWAPPED_HAND_POINTS = 5
 """So many points labelled in both hands are needed to tell that the hands changed places."""
+MIRRORED_POINTS = {"foot": 4, "face": 10}
+"""So many points labelled on both sides are needed to tell that feet or face are mirrored as a whole."""
 SHIFTED_FINGER_POINTS = 3
 """So many joints of a finger must lie on the same other finger; fewer could be jitter."""
 SHIFT_RATIO = 0.5
@@ -71,6 +73,11 @@ _EVIDENCE = (
     f"beyond the 17 also: the circles of ks {NEAR_SIMILARITY} around both places are apart, and the point is "
     f"at most {CLEAR_RATIO} as far from the wrong one as from its own"
 )
+_AS_A_WHOLE = (
+    "or the feet or the face lie on their mirrored points as a whole: mean ks(mirrored) >= "
+    f"{NEAR_SIMILARITY} and > mean ks(own), over at least {MIRRORED_POINTS['foot']} and "
+    f"{MIRRORED_POINTS['face']} points"
+)
 _LIST = [
     ErrorClass(
         "good", "keypoint", "good", "The point lies within the error margin of human annotators.",
@@ -84,7 +91,8 @@ _LIST = [
     ErrorClass(
         "inversion", "keypoint", "inversion",
         "The point lies on the mirrored keypoint of the same person: left and right are confused.",
-        f"ks(mirrored, same person) >= {NEAR_SIMILARITY}, and the highest of all candidates; {_EVIDENCE}",
+        f"ks(mirrored, same person) >= {NEAR_SIMILARITY}, and the highest of all candidates; {_EVIDENCE}, "
+        f"{_AS_A_WHOLE}",
     ),
     ErrorClass(
         "hand_swap", "keypoint", "inversion",

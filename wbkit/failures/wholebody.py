@@ -6,6 +6,8 @@ the group is the evidence (thresholds: `wbkit.failures.classes`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from wbkit.failures.classes import (
@@ -19,9 +21,8 @@ from wbkit.failures.classes import (
     SHIFTED_FINGER_POINTS,
     SLIDE_RATIO,
     SLIDE_RUN,
-    SWAPPED_HAND_POINTS,
 )
-from wbkit.keypoints import SIGMAS
+from wbkit.keypoints import PARTS, SIGMAS
 from wbkit.matching import keypoint_similarity
 
 _FINGERS, _JOINTS = 5, 4  # after the hand's root: five fingers of four points
@@ -54,22 +55,24 @@ def _spread(xy: np.ndarray, used: np.ndarray) -> np.ndarray:
     return np.sqrt((weight * (xy - centre) ** 2).sum((1, 2)))
 
 
-def swapped_hands(own: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """Points of hands that lie on the other hand as a whole.
+def mirrored_parts(own: np.ndarray, mirrored: np.ndarray, parts: Mapping[str, int]) -> np.ndarray:
+    """Points of parts that lie on their mirrored keypoints as a whole.
 
     Args:
         own, mirrored: (P, 133) ks with the own and the mirrored keypoint; NaN or negative: none.
+        parts: name -> how many points labelled on both sides are needed to tell.
 
     Returns:
         (P, 133) bool.
     """
     found = np.zeros(own.shape, bool)
-    for hand in HANDS:
-        both = (own[:, hand] >= 0) & (mirrored[:, hand] >= 0)  # (P, 21)
+    for name, least in parts.items():
+        part = PARTS[name]
+        both = (own[:, part] >= 0) & (mirrored[:, part] >= 0)  # (P, n)
         count = both.sum(1)
-        means = [np.where(both, ks[:, hand], 0).sum(1) / np.maximum(count, 1) for ks in (own, mirrored)]
-        swapped = (count >= SWAPPED_HAND_POINTS) & (means[1] >= NEAR_SIMILARITY) & (means[1] > means[0])
-        found[:, hand] = swapped[:, None] & both
+        means = [np.where(both, ks[:, part], 0).sum(1) / np.maximum(count, 1) for ks in (own, mirrored)]
+        whole = (count >= least) & (means[1] >= NEAR_SIMILARITY) & (means[1] > means[0])
+        found[:, part] = whole[:, None] & both
     return found
 
 
