@@ -426,7 +426,7 @@ def find_coco_folder(folder: str | Path, split: str = "val") -> CocoFolder:
         if not path.exists():
             raise InputError(
                 f"the {what} is missing",
-                f"Give a folder with annotations/coco_wholebody_{split}_v1.0.json and {split}2017/",
+                f"Give --data a folder with annotations/coco_wholebody_{split}_v1.0.json and {split}2017/",
                 file=path,
             )
     detections = folder / "person_detection_results" / "COCO_val2017_detections_AP_H_56_person.json"
