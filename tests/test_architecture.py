@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
-    "errors files keypoints geometry heatmaps hrnet recipes download weight_files checkpoints tables "
+    "errors files keypoints geometry heatmaps hrnet flow recipes download weight_files checkpoints tables "
     "annotations matching reference nms evaluate placement published failures synth augment data detect "
     "inference predict runs train noise noise_fit ablation export plots lesson widgets report_style report "
     "failure_report commands cli"
@@ -42,8 +42,8 @@ FACADES = ("failures", "plots", "widgets")  # their __init__ hands on public nam
 CORE_LINES = 6690  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
 NOT_CORE = (
-    "synth failures plots widgets noise noise_fit ablation lesson report report_style failure_report".split()
-)
+    "synth failures plots widgets flow noise noise_fit ablation lesson report report_style failure_report"
+).split()
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

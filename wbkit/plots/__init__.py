@@ -16,6 +16,7 @@ from wbkit.plots.evaluation import plot_by_part, plot_interpolation, plot_matchi
 from wbkit.plots.failure_bars import plot_causes, plot_confusions
 from wbkit.plots.gallery import clearest_example, show_cause, show_causes, show_worst, truth_beside_prediction
 from wbkit.plots.jitter import CLOUD_KEYPOINTS, plot_jitter_clouds
+from wbkit.plots.network import draw_network, show_branch_features
 from wbkit.plots.poses import draw_pose, show_heatmap, show_part_heatmaps, show_poses
 from wbkit.plots.slices import plot_sensitivity, plot_slices
 from wbkit.plots.styles import CAUSE_STYLES, PART_MARKERS, PART_STYLES, words
@@ -26,6 +27,7 @@ __all__ = [
     "PART_MARKERS",
     "PART_STYLES",
     "clearest_example",
+    "draw_network",
     "draw_pose",
     "plot_ap_waterfall",
     "plot_body_map",
@@ -43,6 +45,7 @@ __all__ = [
     "plot_precision_recall_by_part",
     "plot_sensitivity",
     "plot_slices",
+    "show_branch_features",
     "show_cause",
     "show_causes",
     "show_crop",
