@@ -73,7 +73,7 @@ def test_each_planted_error_is_found_in_every_part(models, make, name):
 
 # Recall on people as they are, planted wherever it falls. What is lost is near both places: in a small hand a
 # finger's joint on the next finger may be within the margin of its own label, and is good then. Single
-# points of a small face that are mirrored lack evidence and are jitter or miss; a face mirrored as a whole is found.
+# points mirrored in a small face lack evidence and are jitter or miss; a whole mirrored face is found.
 NATURAL_RECALL = {
     "jitter": {"body": 0.92, "foot": 1.0, "face": 1.0, "lefthand": 1.0, "righthand": 1.0},
     "miss": {"body": 1.0, "foot": 1.0, "face": 1.0, "lefthand": 1.0, "righthand": 1.0},
