@@ -15,11 +15,15 @@ from test_report import Fetched, fetched
 
 from wbkit.annotations import load_annotations, load_results, results_to_json
 from wbkit.cli import build_parser, main
+from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
-from wbkit.failure_report.collect import MEANINGS, one_slicing
-from wbkit.failure_report.page import costliest
+from wbkit.failure_report.collect import MEANINGS, collect, one_slicing
+from wbkit.failure_report.figures import drawings
+from wbkit.failure_report.page import cost_text, costliest
+from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import with_intervals
 from wbkit.failures import CLASSES, LABELLED_CAUSES, SLICINGS, analyse, keypoint_table, slice_table
+from wbkit.failures.repairs import TARGETS
 from wbkit.nms import rescore_and_nms
 
 ANNOTATIONS = MINI / "coco_wholebody_val_v1.0.json"
@@ -170,7 +174,7 @@ def test_bad_input_is_told_before_long_work(tmp_path, capsys):
     assert main([*arguments, str(tmp_path / "none.json")]) == 2
     assert "nobody with labelled keypoints" in capsys.readouterr().err
     assert main([*arguments, str(ANNOTATIONS), "--images", str(tmp_path)]) == 2
-    assert "has no picture" in capsys.readouterr().err
+    assert "has none of the pictures" in capsys.readouterr().err
     assert main([*arguments, str(ANNOTATIONS), "--intervals", "-1", "--out", str(tmp_path / "x")]) == 2
     assert "-1 resamples" in capsys.readouterr().err
 
@@ -189,6 +193,54 @@ def test_results_without_any_detection_still_give_a_report(tmp_path):
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     causes = pd.read_parquet(tmp_path / "out" / "tables" / "causes.parquet")
     assert (causes["person_missed"] == 1).all()
+    costs = pd.read_parquet(tmp_path / "out" / "tables" / "costs.parquet").set_index("repair")
+    assert (costs.loc["person_missed", ["AP", "AP_cost", "AP_cumulative"]] == 1).all(axis=None)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    persons = len(analyse(ANNOTATIONS, str(tmp_path / "r.json")).pairs.persons)
+    assert f"Nothing was found: none of the {persons} labelled persons has a detection" in page
+    assert "Nobody has labels" not in page
+
+
+def test_captions_say_what_a_repair_does():
+    analysis = analyse(*noisy())
+    captions = {}
+    for target in TARGETS:
+        findings = collect(analysis, target=target)
+        assert (findings.tables["costs"]["target"] == target).all()
+        last = findings.tables["costs"].groupby("part", observed=True)["AP_cumulative"].last()
+        assert (last.round(9) == 1).all() == (target == "truth")  # margin leaves something
+        drawn = [d for d in drawings(findings) if d.name.startswith(("costs", "waterfall"))]
+        captions[target] = [d.caption for d in drawn]
+    assert len(captions["truth"]) == 8
+    assert all("onto their labels" in c or "on their labels" in c for c in captions["truth"])
+    assert all("as near as the next class" in c and "label" not in c for c in captions["margin"])
+    assert not any("AP to 1" in c for c in captions["margin"])
+    options = ["analyse", "--annotations", "a.json", "--results", "r.json"]
+    assert build_parser().parse_args(options).target == "truth"
+    assert build_parser().parse_args([*options, "--target", "margin"]).target == "margin"
+
+
+def test_pictures_are_found_though_some_are_missing(tmp_path):
+    truth = load_annotations(ANNOTATIONS)
+    names = [str(name) for name in truth.file_names]
+    source = MINI.parent / "val2017"
+    beside = tmp_path / "val2017"
+    beside.mkdir()
+    for name in names[1:4]:  # not the first
+        (beside / name).write_bytes((source / name).read_bytes())
+    found = find_pictures(truth, tmp_path / "a.json", None)  # beside the file itself
+    assert found.read(int(truth.image_ids[1])) is not None
+    assert found.read(int(truth.image_ids[0])) is None
+    assert found.missing == {str(beside / names[0])}
+    above = find_pictures(truth, tmp_path / "annotations" / "a.json", None)  # COCO's own layout
+    assert above.files == found.files
+    assert find_pictures(truth, tmp_path / "far" / "off" / "a.json", None) is None
+    given = find_pictures(truth, ANNOTATIONS, beside)
+    assert given.files == found.files
+    with pytest.raises(InputError, match="is no folder"):
+        find_pictures(truth, ANNOTATIONS, tmp_path / "none")
+    with pytest.raises(InputError, match="has none of the pictures"):
+        find_pictures(truth, ANNOTATIONS, tmp_path)
 
 
 def test_intervals_in_one_column():
@@ -197,12 +249,13 @@ def test_intervals_in_one_column():
     assert shown.to_dict("list") == {"AP": ["0.500 (0.400 to 0.600)"], "n": [3]}
 
 
-def test_the_costliest_cause_by_hand(tmp_path):
-    from wbkit.failure_report.collect import collect
-
+def test_the_costliest_cause_by_hand():
     findings = collect(analyse(*noisy()))
     rows = costliest(findings, "foot")
     costs = findings.tables["costs"]
     foot = costs[(costs["part"] == "foot") & (costs["repair"] != "none")]
     assert rows["AP_cost"].iloc[0] == foot["AP_cost"].max() > 0
     assert rows["AP_cost"].is_monotonic_decreasing
+    assert cost_text(next(rows.itertuples())) == f"{foot['AP_cost'].max():.3f}"
+    row = pd.DataFrame({"AP_cost": [0.2], "AP_cost_low": [0.1], "AP_cost_high": [0.25]})
+    assert cost_text(next(row.itertuples())) == "0.200 (0.100 to 0.250)"

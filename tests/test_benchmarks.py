@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks import gpu, growth, ours, problems, stages
+from benchmarks import bench_failures, gpu, growth, ours, problems, stages
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -122,3 +122,16 @@ def test_stages_do_not_count_time_twice(monkeypatch):
     outer()  # ticks: outer 0, inner 1-2 and 3-4, outer 5
     assert watch.seconds == {"inner": 2, "outer": 3}
     assert watch.table(10.0).s["the rest"] == 5
+
+
+def test_failure_analysis_is_judged_by_its_limits(capsys, monkeypatch):
+    arguments = ["--pictures", "30", "--resamples", "2"]
+    assert bench_failures.main(arguments) == 0
+    text = capsys.readouterr().out
+    for name, limit in bench_failures.LIMITS.items():
+        line = next(line for line in text.splitlines() if line.startswith(name))
+        assert line.endswith("reached")
+        assert f"of {limit:6.0f}" in line
+    monkeypatch.setitem(bench_failures.LIMITS, "resamples of the six APs, s", 0.0)
+    assert bench_failures.main(arguments) == 1
+    assert "MISSED" in capsys.readouterr().out

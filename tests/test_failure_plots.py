@@ -153,9 +153,19 @@ def test_the_waterfall_stands_on_the_steps_of_the_table(analysis):
     assert labels[0] == "measured"
     assert len(labels) == len(rows)
     assert texts(ax)[1] == f"{rows['gain'][1]:+.3f}"
+    assert texts(ax)[0] == f"{rows['end'][0]:.3f}"
+    body = costs[costs["part"] == "body"].set_index("repair")
+    assert rows["end_low"][0] == body.loc["none", "AP_low"]  # the measured bar has its own interval
+    step = rows["step"][1]
+    assert rows["end_high"][1] == body.loc[step, "AP_cumulative_high"]
+    whiskers = [line.get_xdata() for line in ax.get_lines() if line.get_marker() == "|"]
+    drawn = rows[rows["end_low"] < rows["end_high"]]
+    np.testing.assert_allclose(whiskers, drawn[["end_low", "end_high"]])
+    assert np.max(whiskers) <= 1 < (rows["start"] + rows["gain_high"]).max()  # as steps they would pass 1
     if (rows["step"] == "other").any():
         for name in rows["names"].iloc[-1].split(", "):
-            assert name.replace("_", " ") in ax.get_xlabel().replace("\n", " ")
+            shown = "within the margin" if name == "good" else name.replace("_", " ")
+            assert shown in ax.get_xlabel().replace("\n", " ")
 
 
 def test_the_grid_of_costs_shows_every_part_and_every_cause_that_costs(analysis):
@@ -172,6 +182,16 @@ def test_the_grid_of_costs_shows_every_part_and_every_cause_that_costs(analysis)
     )
     written = [float(t) if t else np.nan for t in texts(ax)]
     np.testing.assert_allclose(written, shown.ravel(), atol=0.00051)
+
+
+def test_the_grid_of_costs_has_intervals_where_there_are_any(analysis):
+    costs = ap_cost(analysis, resamples=5)
+    written = texts(plot_costs(costs))
+    body = costs[costs["part"] == "body"].set_index("repair")
+    row = body.loc[body["AP_cost"].idxmax()]
+    at = written.index(f"{row['AP_cost']:.3f}".replace("0.", "."))
+    low, high = (f"{row[f'AP_cost_{end}']:.3f}".replace("0.", ".") for end in ("low", "high"))
+    assert written[at + 1] == f"{low} to {high}"
 
 
 # --- body map --------------------------------------------------------------------------------------

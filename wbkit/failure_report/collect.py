@@ -80,26 +80,34 @@ class Findings:
         analysis: of the (first) results. other: of the second ones, or None.
         keypoints: of `keypoint_table`.
         tables: name -> table, in the order and with the meaning of `MEANINGS`; all but `keypoints`.
+        target: where repaired points went, of `wbkit.failures.repairs.TARGETS`.
     """
 
     analysis: Analysis
     other: Analysis | None
     keypoints: pd.DataFrame
     tables: dict[str, pd.DataFrame]
+    target: str = "truth"
 
 
 def collect(
-    analysis: Analysis, other: Analysis | None = None, *, intervals: int = 0, progress: bool = False
+    analysis: Analysis,
+    other: Analysis | None = None,
+    *,
+    intervals: int = 0,
+    target: str = "truth",
+    progress: bool = False,
 ) -> Findings:
     """Make every table.
 
     Args:
         analysis, other: of one or two results files on the same labels.
         intervals: bootstrap resamples for intervals; 0 for none.
+        target: where repaired points go, "truth" or "margin"; see `ap_cost`.
         progress: show bars.
 
     Raises:
-        InputError: the two were analysed on different labels; a negative number of resamples.
+        InputError: the two were analysed on different labels; a negative number of resamples; no such target.
     """
     keypoints = keypoint_table(analysis)
     options = {"resamples": intervals, "progress": progress}
@@ -107,7 +115,7 @@ def collect(
     if intervals:
         tables["intervals"] = ap_intervals(analysis, **options)
     tables |= {"causes": cause_table(keypoints), "causes_ronchi": cause_table(keypoints, column="ronchi")}
-    tables["costs"] = ap_cost(analysis, **options)
+    tables["costs"] = ap_cost(analysis, target=target, **options).assign(target=target)
     steps = [
         waterfall_table(tables["costs"], p).assign(part=p) for p in (*PARTS, "hand") if _known(tables, p)
     ]
@@ -120,7 +128,8 @@ def collect(
     if other is not None:
         found = compare(analysis, other, resamples=max(intervals, COMPARED), progress=progress)
         tables |= {f"comparison_{name}": table for name, table in vars(found).items()}
-    return Findings(analysis, other, keypoints, {name: tables[name] for name in MEANINGS if name in tables})
+    ordered = {name: tables[name] for name in MEANINGS if name in tables}
+    return Findings(analysis, other, keypoints, ordered, target)
 
 
 def _known(tables: dict[str, pd.DataFrame], part: str) -> bool:

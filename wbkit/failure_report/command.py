@@ -12,8 +12,8 @@ from tqdm import tqdm
 from wbkit.annotations import Annotations, load_annotations, load_results
 from wbkit.errors import InputError
 from wbkit.failure_report.collect import Findings, collect
-from wbkit.failure_report.figures import drawings
-from wbkit.failure_report.page import Source, costliest, report_notebook
+from wbkit.failure_report.figures import TARGET_WORDS, drawings
+from wbkit.failure_report.page import Source, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import write_figures, write_tables
 from wbkit.failures import Analysis, analyse
@@ -36,7 +36,7 @@ def analyse_results(options: argparse.Namespace) -> None:
         )
     pictures = find_pictures(annotations, options.annotations, options.images)
     other = _analysed(annotations, options.results_b, options.rescore) if options.results_b else None
-    findings = collect(analysis, other, intervals=options.intervals, progress=True)
+    findings = collect(analysis, other, intervals=options.intervals, target=options.target, progress=True)
     show_summary(findings)
     out: Path = options.out
     write_tables(findings, out / "tables", keypoints_csv=options.keypoints_csv)
@@ -48,7 +48,7 @@ def analyse_results(options: argparse.Namespace) -> None:
     write_page(out / "report.html", notebook_to_html(notebook, code=False))
     print(f"\nWritten to {out}: report.html (open it in a browser), tables/, figures/")
     if pictures is None:
-        print("No pictures beside the annotations: --images DIR puts the worst persons into the report.")
+        print("No pictures found near the annotations: --images DIR puts the worst persons into the report.")
     elif pictures.missing:
         print(f"{len(pictures.missing)} pictures could not be read, such as {min(pictures.missing)}.")
 
@@ -80,10 +80,11 @@ def show_summary(findings: Findings) -> None:
     print("\nWhat became of the labelled keypoints, percent")
     print(shown.to_string(float_format="{:.1f}".format))
     print("\nWhat costs most AP, each cause repaired alone (the report has all)")
+    print(TARGET_WORDS[findings.target])
     rows = {}
     for part in findings.tables["parts"].index:
         dearest = costliest(findings, part).head(3)
-        found = [f"{r.repair} {r.AP_cost:.3f}" for r in dearest.itertuples()]
+        found = [f"{r.repair} {cost_text(r)}" for r in dearest.itertuples()]
         rows[part] = found + [""] * (3 - len(found))
     print(pd.DataFrame.from_dict(rows, orient="index").to_string(header=False))
     if findings.other is not None:

@@ -14,6 +14,13 @@ from wbkit.failures import SLICINGS
 SLICINGS_DRAWN = ("size", "part_size", "occlusion", "crowding", "truncation")
 """Slicings with a figure; the table "slices" holds all."""
 
+TARGET_WORDS = {
+    "truth": "repaired points lie on their labels",
+    "margin": "repaired points come only as near as the next class, a jitter to ks .85, a miss to ks .5 "
+    "(the correction of Ronchi & Perona)",
+}
+"""What a repair does, for each of `wbkit.failures.repairs.TARGETS`."""
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -41,6 +48,7 @@ def drawings(findings: Findings, names: tuple[str, str] = ("a", "b")) -> Iterato
 
 def _causes(findings: Findings) -> Iterator[Drawing]:
     tables = findings.tables
+    target, sure = TARGET_WORDS[findings.target], "AP_cost_low" in tables["costs"]
     yield Drawing(
         "causes",
         "Each bar holds all labelled keypoints of a part, divided by what became of them (numbers: percent).",
@@ -49,16 +57,20 @@ def _causes(findings: Findings) -> Iterator[Drawing]:
     )
     yield Drawing(
         "costs",
-        "AP that each part would gain if one cause alone were repaired and everything else stayed as it is.",
+        "AP that each part would gain if one cause alone were repaired and everything else stayed as it is; "
+        f"{target}.{' Small: 95 % intervals.' if sure else ''}",
         "costs",
         lambda: plots.plot_costs(tables["costs"]),
     )
     for part in tables["waterfall"]["part"].unique():
         steps = tables["waterfall"][tables["waterfall"]["part"] == part].reset_index(drop=True)
         title = f"AP as the causes are repaired one after the other: {plots.words(part)}"
+        whiskers = " Whiskers: 95 % intervals of the AP reached by then." if sure else ""
+        upwards = "to 1: " if findings.target == "truth" else "upwards: "
         yield Drawing(
             f"waterfall_{part}",
-            "From the measured AP to 1: causes repaired one after the other, in Ronchi & Perona's order.",
+            f"From the measured AP {upwards}causes repaired one after the other, in the order of Ronchi & "
+            f"Perona; {target}.{whiskers}",
             "waterfall",
             lambda steps=steps, title=title: plots.plot_ap_waterfall(steps, title=title),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from wbkit.failures.repairs import TARGETS
+
 EPILOG = """examples:
   wbkit analyse --annotations coco_wholebody_val_v1.0.json --results results.json --out outputs/analysis
   wbkit analyse --annotations A.json --results R.json --rescore --intervals 200
@@ -12,7 +14,9 @@ EPILOG = """examples:
 
 Every labelled keypoint of every person gets one row and one cause: good, jitter, inversion, swap or miss
 (Ronchi & Perona, ICCV 2017), and for whole bodies hand swap, wrong finger, contour slide, collapse, part not
-predicted, person missed. Each cause is then repaired by an oracle: the AP that this brings is its cost.
+predicted, person missed. Each cause is then repaired by an oracle: the AP that this brings is its cost. A
+repair puts points onto their labels; --target margin moves them only as near as the next class (a jitter to
+keypoint similarity .85, a miss to .5), as Ronchi & Perona do.
 
 report.html   one page with everything, opens offline; its last sections define every class and name the files
 tables/       each table as parquet and CSV; keypoints.parquet is the row per keypoint, for pandas
@@ -41,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="bootstrap resamples for 95 %% intervals; 200 is usual (default: none)",
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default="truth",
+        help="where repairs put points: onto the label, or as near as the next class (default: truth)",
     )
     parser.add_argument(
         "--images",

@@ -11,7 +11,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from wbkit.failure_report.collect import MEANINGS, Findings
-from wbkit.failure_report.figures import Drawing
+from wbkit.failure_report.figures import TARGET_WORDS, Drawing
 from wbkit.failure_report.pictures import Pictures, person_figure
 from wbkit.failure_report.write import png_text, table_text, with_intervals
 from wbkit.failures import CLASSES, LABELLED_CAUSES
@@ -96,24 +96,42 @@ def _head(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
 
 
 def costliest(findings: Findings, part: str = "wholebody") -> pd.DataFrame:
-    """The causes that cost a part most AP, repaired alone: rows repair, AP, AP_cost; the dearest first."""
+    """The causes that cost a part most AP, repaired alone, the dearest first.
+
+    Returns:
+        Columns repair, AP, AP_cost, and with intervals AP_cost_low, AP_cost_high.
+    """
     costs = findings.tables["costs"]
     rows = costs[(costs["part"] == part) & (costs["repair"] != "none") & (costs["AP_cost"] > 0)]
-    return rows.sort_values("AP_cost", ascending=False, kind="stable")[["repair", "AP", "AP_cost"]]
+    columns = [c for c in ("repair", "AP", "AP_cost", "AP_cost_low", "AP_cost_high") if c in rows]
+    return rows.sort_values("AP_cost", ascending=False, kind="stable")[columns]
+
+
+def cost_text(row: object) -> str:
+    """The cost of one row of `costliest`, with its interval if there is one."""
+    ends = f" ({row.AP_cost_low:.3f} to {row.AP_cost_high:.3f})" if hasattr(row, "AP_cost_low") else ""
+    return f"{row.AP_cost:.3f}{ends}"
 
 
 def _costs_in_words(findings: Findings) -> str:
     measured = findings.tables["parts"]["AP"]
+    persons = findings.tables["persons"]
     lines = []
+    if (persons["detection"] < 0).all():
+        lines.append(
+            f"Nothing was found: none of the {len(persons):,} labelled persons has a detection, so there are "
+            "no keypoints to repair.\n"
+        )
     for part in measured.index:
         rows = costliest(findings, part)
         if len(rows):
             first = rows.iloc[0]
             lines.append(
-                f"- **{words(part)}**: {words(str(first['repair']))} costs most; without it AP would be "
-                f"{first['AP']:.3f} instead of {measured[part]:.3f}."
+                f"- **{words(part)}**: {words(str(first['repair']))} costs most, {cost_text(first)}; without "
+                f"it AP would be {first['AP']:.3f} instead of {measured[part]:.3f}."
             )
-    return "\n".join(lines) or "Nobody has labels, so nothing costs anything."
+    how = f"Each cause repaired alone; {TARGET_WORDS[findings.target]}.\n"
+    return "\n".join([how, *lines]) if lines else "No repair raises an AP."
 
 
 def _visibility_in_words(findings: Findings) -> str:

@@ -39,20 +39,27 @@ def find_pictures(annotations: Annotations, file: Path, folder: Path | None) -> 
     """The folder given, else the usual places beside the annotation file; None if there are none.
 
     Raises:
-        InputError: the folder given does not hold the first picture.
+        InputError: the folder given is none, or holds none of the pictures.
     """
     if not len(annotations.file_names):
         return None
-    first = str(annotations.file_names[0])
+    remedy = "Give the folder of the annotation file's pictures, such as data/coco/val2017"
     if folder is not None:
-        if not (folder / first).is_file():
-            remedy = "Give the folder of the annotation file's pictures, such as data/coco/val2017"
-            raise InputError(f"has no picture {first}", remedy, file=folder)
+        if not folder.is_dir():
+            raise InputError("is no folder", remedy, file=folder)
+        if not _holds_any(folder, annotations):
+            such = f"such as {annotations.file_names[0]}"
+            raise InputError(f"has none of the pictures, {such}", remedy, file=folder)
         return Pictures(annotations, folder)
-    root = file.resolve().parent.parent
-    places = [root / name for name in ("val2017", "train2017", "images", ".")]
-    found = next((place for place in places if (place / first).is_file()), None)
+    own = file.resolve().parent
+    places = [root / name for root in (own, own.parent) for name in ("val2017", "train2017", "images", ".")]
+    found = next((place for place in places if _holds_any(place, annotations)), None)
     return Pictures(annotations, found) if found else None
+
+
+def _holds_any(folder: Path, annotations: Annotations) -> bool:
+    """Whether at least one picture lies there: a few may be missing without harm."""
+    return folder.is_dir() and any((folder / str(name)).is_file() for name in annotations.file_names)
 
 
 def person_figure(image: np.ndarray, rows: pd.DataFrame, caption: str, alt: str) -> str:

@@ -51,7 +51,8 @@ def ap_cost(
         this repair alone); AP_cost, AR_cost (what they gain over "none"); AP_cumulative, AR_cumulative
         (with this and all repairs before it); AP_step, AR_step (what the last one added). With resamples also
         AP_cost_low, AP_cost_high, and so for AR_cost, AP_step, AR_step, AP and AR; the pictures drawn are
-        the same for all rows. NaN where nobody is to be found.
+        the same for all rows. NaN where nobody is to be found; 1 where nobody is left to be found because
+        a repair ("person_missed") took away all there were.
 
     Raises:
         InputError: as `analyse`; no such target; bad numbers.
@@ -87,10 +88,16 @@ def _part_rows(
     for index, name in enumerate(REPAIRS):
         repaired = repair(workshop, start, name)
         before, matching = matching, repair(workshop, matching, name, REPAIRS[:index])
-        alone = baseline if repaired is start else resampled(rank(repaired), weights)
+        alone = baseline if repaired is start else _closed(resampled(rank(repaired), weights), baseline)
         if matching is not before:
-            cumulative = alone if before is start else resampled(rank(matching), weights)
+            again = before is not start
+            cumulative = _closed(resampled(rank(matching), weights), baseline) if again else alone
         yield concerned(workshop, start, name), alone, cumulative
+
+
+def _closed(repaired: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """1 where a repair left nobody to be found, though there was somebody: then no gap is left."""
+    return np.where(np.isnan(repaired) & ~np.isnan(baseline), 1.0, repaired)
 
 
 def _rows(

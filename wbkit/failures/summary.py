@@ -131,8 +131,8 @@ def waterfall_table(
     Returns:
         Rows "measured", the repairs in their cumulative order, and "other" if any were put together.
         Columns: step, start, end (AP before and after), gain (the difference), alone (AP_cost), concerned,
-        names (the repairs in this row), and with intervals gain_low, gain_high. The last end is the AP
-        with all repairs.
+        names (the repairs in this row), and with intervals end_low, end_high (of the AP reached) and
+        gain_low, gain_high (of the step). The last end is the AP with all repairs.
 
     Raises:
         InputError: there is no such part.
@@ -142,6 +142,7 @@ def waterfall_table(
         raise InputError(f"there is no part {part!r}", f"Choose one of {', '.join(costs['part'].unique())}")
     measured = float(rows.loc[BASELINE, "AP"])
     table = [{"step": "measured", "start": 0.0, "end": measured, "gain": measured, "names": "measured"}]
+    table[0] |= _reached(rows.loc[BASELINE])
     steps = rows.drop(index=BASELINE)
     small = steps["AP_step"].abs() < smallest
     level = measured
@@ -149,14 +150,22 @@ def waterfall_table(
         line = {"step": name, "start": level, "end": level + row["AP_step"], "gain": row["AP_step"]}
         line |= {"alone": row["AP_cost"], "concerned": row["concerned"], "names": name}
         if "AP_step_low" in row:
-            line |= {"gain_low": row["AP_step_low"], "gain_high": row["AP_step_high"]}
+            line |= {"gain_low": row["AP_step_low"], "gain_high": row["AP_step_high"], **_reached(row)}
         table.append(line)
         level = line["end"]
     if small.any():
         gain = steps.loc[small, "AP_step"].sum()
         line = {"step": "other", "start": level, "end": level + gain, "gain": gain}
-        table.append(line | {"names": ", ".join(steps.index[small].astype(str))})
+        line |= {"names": ", ".join(steps.index[small].astype(str)), **_reached(steps.iloc[-1])}
+        table.append(line)
     return pd.DataFrame(table)
+
+
+def _reached(row: pd.Series) -> dict[str, float]:
+    """The interval of the AP reached with a repair and all before it, if there is one."""
+    if "AP_cumulative_low" not in row:
+        return {}
+    return {"end_low": row["AP_cumulative_low"], "end_high": row["AP_cumulative_high"]}
 
 
 def precision_recall_table(
