@@ -113,6 +113,8 @@ def test_the_page_is_whole_and_offline(written):
         assert error_class.definition.replace("'", "&#x27;") in page or error_class.definition in page
     assert "<math" in page
     assert "without it AP would be" in page
+    assert "Two departures from their program" in page
+    assert "about 7 would exclude 0 by chance" in page
     worst = table(written, "worst_persons").iloc[0]
     assert f"person {worst['person_id']}, picture {worst['image_id']}: mean ks {worst['value']:.2f}" in page
 

@@ -24,7 +24,9 @@ _KS = r"""$$\mathrm{ks}_i = \exp\left(-\frac{d_i^2}{2\,s^2 k_i^2}\right), \qquad
 
 Every class is told by this keypoint similarity: $d_i$ is the distance in pixels between prediction and label,
 $s^2$ the person's area, $\sigma_i$ the keypoint's constant; OKS is its mean over the labelled keypoints of a
-person. The thresholds .5 and .85 are those of Ronchi & Perona (ICCV 2017)."""
+person. The thresholds .5 and .85 are those of Ronchi & Perona (ICCV 2017). Two departures from their program,
+coco-analyze: there a nearer candidate beats even a good point, here good stays good; and there detections are
+assigned to persons by score first, here by what fits best."""
 
 
 @dataclass(frozen=True)
