@@ -1,5 +1,6 @@
 """Explorers without a browser: what they draw is where the codec decodes, clicks find what is nearest."""
 
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -516,6 +517,11 @@ def test_a_photo_is_uploaded(picker):
     np.testing.assert_array_equal(picker.scene.image, photo)
     assert "me &amp; you.png" in picker.text.value
     assert "60 x 90" in repr(picker)
+    assert picker.state.boxes == ()  # nobody is boxed unasked
+    assert "Drag a box" in picker.text.value
+    picker.find_people()
+    assert picker.state.boxes
+    assert "Not the one you meant?" in picker.text.value
     picker.load(b"no picture", "notes.txt")
     assert "notes.txt" in picker.problem.value
     assert picker.scene.name == "me & you.png"
@@ -532,6 +538,14 @@ def test_the_download_holds_the_table(picker):
     content = base64.b64decode(re.search(r"base64,([^\"]+)", link)[1])
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content)), picker.table(), check_dtype=False)
     assert link in picker.text.value.replace(f"{picker.scene.name[:-4]}_keypoints", "a")
+
+
+def test_only_the_rendered_peoples_model_is_warned_about(person, predictor):
+    picker = box_picker(person, predictor)
+    assert any("rendered people only" in getattr(child, "value", "") for child in picker.children)
+    other = copy(predictor)
+    other.recipe = replace(predictor.recipe, name="w32_dark_256x192")
+    assert "rendered" not in "".join(str(getattr(c, "value", "")) for c in box_picker(person, other).children)
 
 
 def test_bad_boxes_are_refused(picker, person, predictor):

@@ -19,6 +19,14 @@ from wbkit.widgets.heatmap_explorer import require_predictor
 from wbkit.widgets.people import Person, as_person
 from wbkit.widgets.shell import Explorer
 
+DRAG_FIRST = "Drag a box around a person with the mouse, or press Find people."
+WRONG_PERSON = "Not the one you meant? Drag a box around them."
+RENDERED_ONLY = (
+    "The small model that comes with wbkit has seen <b>rendered people only</b>: on photos it loses arms and "
+    "legs, and puts both feet on one spot. For photos load published weights, "
+    '<code>load_predictor("w32_dark_256x192")</code> from <code>wbkit.commands.models</code>.'
+)
+
 
 class BoxPicker(Explorer):
     """The widget that `box_picker` gives; `table()` and `results()` hold the points of all boxes."""
@@ -26,7 +34,9 @@ class BoxPicker(Explorer):
     def __init__(self, scene: PickerScene, state: PickerState):
         super().__init__("box_picker", state)
         self.scene, self.how = scene, ""
-        self.upload = widgets.FileUpload(accept="image/*", description="Your photo")
+        self.upload = widgets.FileUpload(  # ipywidgets adds the number of files in brackets
+            accept="image/*", description="Your photo, files chosen:", layout={"width": "220px"}
+        )
         self.upload.observe(self._uploaded, "value")
         buttons = [
             shell.button("Find people", self.find_people, "with wbkit's person detector", "search"),
@@ -48,6 +58,7 @@ class BoxPicker(Explorer):
             self.picture,
             self.problem,
             self.text,
+            widgets.HTML(model_note(scene.predictor)),
             widgets.Label("The last box by keyboard:"),
             shell.rows(*self.sides),
         )
@@ -63,21 +74,24 @@ class BoxPicker(Explorer):
             self.load(bytes(file["content"]), file["name"])
 
     def load(self, content: bytes, name: str) -> None:
-        """Take another photo (a JPEG's or PNG's bytes), and look for people in it."""
+        """Take another photo (a JPEG's or PNG's bytes), without boxes.
+
+        Nothing is detected unasked: the built-in detector may well box somebody in the background.
+        """
         try:
             image = box_scene.picture_from_bytes(content, name)
         except InputError as error:
             self.problem.value = f"<b>This cannot be shown:</b> {escape(str(error))}"
             return
         self.scene = PickerScene(image, self.scene.predictor, name)
-        self.find_people()
+        self.clear()
 
     # --- boxes ---
 
     def find_people(self) -> None:
         """Boxes by `wbkit.detect.detect_people`."""
         found = detect_people(self.scene.image)
-        self.how = f"Boxes: {found.how}. "
+        self.how = f"Boxes: {found.how}. {WRONG_PERSON} "
         limits = np.array(self.scene.image.shape[1::-1])
         self.change(boxes=tuple(_within(box, limits) for box in found.boxes_xywh), drawing=None)
 
@@ -165,7 +179,7 @@ class BoxPicker(Explorer):
             return self.text.value
         said = f"<b>{escape(self.summary())}</b>. {self.how}"
         if not self.state.boxes:
-            return shell.spoken(f"{said}Drag a box around a person, or press Find people.")
+            return shell.spoken(f"{said}{DRAG_FIRST}")
         parts = self.scene.part_table(self.state)
         lines = [
             [f"{row.person}", row.part, f"{row.drawn} of {row.points}", f"{row.score:.2f}"]
@@ -174,6 +188,11 @@ class BoxPicker(Explorer):
         table = shell.html_table(["person", "part", "points drawn", "mean score"], lines)
         link = download_link(self.table(), f"{Path(self.scene.name).stem.replace(' ', '_')}_keypoints.csv")
         return shell.spoken(said + table) + link
+
+
+def model_note(predictor: Predictor) -> str:
+    """What to expect of the network on photos, as HTML; empty for those that are not of recipe tiny."""
+    return RENDERED_ONLY if predictor.recipe.name == "tiny" else ""
 
 
 def _within(box: np.ndarray, limits: np.ndarray) -> Box:

@@ -131,7 +131,9 @@ def download_link(table: pd.DataFrame, file_name: str) -> str:
     text = io.StringIO()
     table.to_csv(text, index=False)
     content = base64.b64encode(text.getvalue().encode()).decode()
-    return f'<a download="{file_name}" href="data:text/csv;base64,{content}">Download {file_name}</a>'
+    look = "color:#0072b2;text-decoration:underline"  # Jupyter's own style hides that it is a link
+    href = f"data:text/csv;base64,{content}"
+    return f'<a download="{file_name}" style="{look}" href="{href}">Download {file_name}</a>'
 
 
 def picture_from_bytes(content: bytes, name: str) -> np.ndarray:
