@@ -46,7 +46,7 @@ def plot_ap_waterfall(steps: pd.DataFrame, *, title: str | None = None, ax: Axes
     others = steps.loc[steps["step"] == "other", "names"]
     if len(others):
         names = ", ".join(_OWN_WORDS.get(n, words(n)) for n in others.iloc[0].split(", "))
-        ax.set_xlabel(f"AP\n{fill(f'all others: {names}', 95)}", fontsize=9)
+        ax.set_xlabel(f"AP\n{fill(f'all others: {names}', 64)}", fontsize=9)
     return ax
 
 
