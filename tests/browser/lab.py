@@ -112,6 +112,7 @@ def _server(module: str, options: list[str], scratch: Path, probe: str) -> Itera
     own |= {"IPYTHONDIR": str(scratch / "ipython"), "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings")}
     own |= {"JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces")}
     own |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    own["OMP_WAIT_POLICY"] = "passive"  # beside a browser, threads that spin while they wait stall each other
     environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"} | own
     command = [sys.executable, "-m", module, f"--port={port}", *options]
     with open(scratch / "server.log", "wb") as log:
