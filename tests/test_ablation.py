@@ -10,6 +10,7 @@ import torch
 from wbkit.ablation import (
     DECODERS,
     PUBLISHED_PARTS,
+    PUBLISHED_PARTS_0X,
     SIZES,
     box_matrices,
     decode_all,
@@ -143,6 +144,7 @@ def test_published_numbers():
         ("384x288", "W48"): 0.5,
     }
     published = RECIPE.published
+    assert all(after / 100 == pytest.approx(published[p][0]) for p, (_, after) in PUBLISHED_PARTS_0X.items())
     assert all(abs(after / 100 - published[part][0]) < 0.002 for part, (_, after) in PUBLISHED_PARTS.items())
 
 

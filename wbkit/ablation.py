@@ -19,10 +19,12 @@ from wbkit.data import Persons
 from wbkit.evaluate import per_part_table
 from wbkit.geometry import box_to_center_scale, fix_aspect, invert_warp, warp_matrix, warp_points
 from wbkit.heatmaps import HeatmapCodec, argmax2d, refine_dark, refine_quarter, refine_udp
+from wbkit.keypoints import PARTS, SIGMAS
+from wbkit.matching import oks
 from wbkit.nms import rescore_and_nms
 from wbkit.noise import Draw, NoiseModel, correlated_noise, disturbed, draw
 from wbkit.predict import results_from_predictions
-from wbkit.recipes import Recipe
+from wbkit.recipes import RECIPES, Recipe
 
 ENCODINGS: tuple[str, ...] = ("biased", "unbiased")
 DECODERS: tuple[str, ...] = ("argmax", "quarter", "DARK", "UDP")
@@ -64,7 +66,18 @@ PUBLISHED_PARTS: dict[str, tuple[float, float]] = {
     "hand": (46.7, 50.3),
     "wholebody": (53.6, 58.2),
 }
-"""AP of HRNet-W32 at 256x192 without and with DARK, COCO-WholeBody v1.0 val, in points (MMPose's zoo)."""
+"""AP of HRNet-W32 at 256x192 without and with DARK, COCO-WholeBody v1.0 val, in points; MMPose 1.x's zoo
+(configs/wholebody_2d_keypoint/topdown_heatmap/coco-wholebody/, hrnet_ and hrnet_dark_coco-wholebody.md)."""
+
+PUBLISHED_PARTS_0X: dict[str, tuple[float, float]] = {
+    "body": (70.0, 69.4),
+    "foot": (56.7, 56.5),
+    "face": (63.7, 73.6),
+    "hand": (47.3, 50.3),
+    "wholebody": (55.3, 58.2),
+}
+"""The same two checkpoints on MMPose 0.x's pages (configs/wholebody/2d_kpt_sview_rgb_img/topdown_heatmap/
+coco-wholebody/); "with" is what `RECIPES["w32_dark_256x192"].published` holds."""
 
 
 def published_table() -> pd.DataFrame:
@@ -162,6 +175,33 @@ def decoder_table(
             ap[ap.index != "body"] = np.nan
         rows[name] = {"error": float(np.median(distance)), **ap.to_dict()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("decoder")
+
+
+def ceiling_table(annotations: Annotations, persons: Persons, points: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The highest AP of given points: everybody is ranked by their own OKS, in every part.
+
+    AP asks that right detections come first. A network's scores know that in part, equal scores do not at
+    all; here only the places count. A part without labels is not predicted (score 0).
+
+    Args:
+        points: label -> (N, 133, 2) image px.
+
+    Returns:
+        A row a label; AP of each part in points, as `per_part_table`.
+    """
+    areas = pd.Series(annotations.areas, annotations.ids)[persons.ids].to_numpy()  # (N,) px^2
+    truth, labelled = persons.keypoints[..., :2], persons.keypoints[..., 2] > 0
+    rows = {}
+    for label, found in points.items():
+        similarity = {
+            part: np.nan_to_num(oks(found[:, k], truth[:, k], labelled[:, k], areas, SIGMAS[k]))
+            for part, k in PARTS.items()
+        }
+        body, *others = similarity.values()
+        results = results_from_predictions(persons, np.dstack([found, labelled]), RECIPES["w32_dark_256x192"])
+        results = replace(results, scores=body, part_scores=np.stack(others, -1))
+        rows[label] = per_part_table(annotations, results)["AP"] * 100
+    return pd.DataFrame(rows).T
 
 
 # --- the same people at every size ---------------------------------------------------------------------

@@ -184,12 +184,12 @@ def plot_sizes(table: pd.DataFrame, column: str = "error") -> Axes:
 
 
 def plot_gains(gains: dict[str, pd.DataFrame], published: pd.DataFrame) -> Axes:
-    """What DARK adds at each input size, beside the published gains.
+    """What DARK adds at each input size, beside the published gains; logarithmic above 1 point.
 
     Args:
         gains: label -> `wbkit.ablation.gains`. published: `wbkit.ablation.published_table`.
     """
-    ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")[1]
+    ax = plt.subplots(figsize=(8.8, 4.0), layout="constrained")[1]
     sizes = list(published.index.get_level_values("size").unique())
     for network, (marker, line) in {"W32": ("o", "-"), "W48": ("D", "")}.items():
         gain = published["gain"].xs(network, level="network").reindex(sizes)
@@ -199,7 +199,12 @@ def plot_gains(gains: dict[str, pd.DataFrame], published: pd.DataFrame) -> Axes:
     for (label, rows), (color, marker, line) in zip(gains.items(), looks, strict=False):
         values = rows["gain"].reindex(sizes)
         ax.plot(sizes, values, color=color, marker=marker, ls=line, lw=1.8, ms=7, label=label)
-    ax.set(xlabel="input size (height x width)", ylabel="gain in body AP (points)", ylim=(0, None))
+    ax.set(xlabel="input size (height x width)", ylabel="gain in body AP (points)")
+    ax.set_yscale("symlog", linthresh=1.0)
+    ticks = (0, 0.5, 1, 2, 5, 10, 20, 50)
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_ylim(min(0, ax.get_ylim()[0]), None)
     ax.set_title("What DARK adds", loc="left", fontsize=11)
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
