@@ -30,10 +30,12 @@ SLOW_FILES = settings(
 )
 
 
-def small_net(seed: int = 0, num_keypoints: int = KEYPOINTS, width: int = WIDTH) -> PoseNet:
+def small_net(
+    seed: int = 0, num_keypoints: int = KEYPOINTS, width: int = WIDTH, head_channels: int = 0
+) -> PoseNet:
     """A net whose every tensor, running statistics too, differs from a fresh one's."""
     torch.manual_seed(seed)
-    net = PoseNet(width, num_keypoints).eval()
+    net = PoseNet(width, num_keypoints, head_channels).eval()
     for name, value in net.state_dict().items():
         if name.endswith("num_batches_tracked"):
             value.fill_(7)
@@ -254,6 +256,45 @@ def test_carry_body_needs_body_points(tmp_path):
     fails_unchanged(tmp_path / "hands.pth", "21 keypoints", "carry_body", head="carry_body")
     torch.save(as_imagenet(hands.state_dict()), tmp_path / "imagenet.pth")
     fails_unchanged(tmp_path / "imagenet.pth", "no keypoints", head="carry_body")
+
+
+@pytest.mark.parametrize("layout", ["wbkit", "MMPose 0.x"])
+def test_a_head_with_channels_of_its_own(layout, tmp_path):
+    net, path = small_net(head_channels=6), tmp_path / "wide.safetensors"
+    if layout == "wbkit":
+        save_pose_weights(net, path, {})
+    else:
+        torch.save(as_mmpose0(net.state_dict()), path := tmp_path / "wide.pth")
+    info = describe_checkpoint(path)
+    assert (info.layout, info.num_keypoints, info.head_channels) == (layout, KEYPOINTS, 6)
+    assert "head of 6 channels" in str(info)
+    model = small_net(1, head_channels=6)
+    load_pose_weights(model, path)
+    assert_same(model, net)
+
+    words = ("6 channels, the model's 0", f"num_keypoints={KEYPOINTS}, head_channels=6)", 'head="fresh"')
+    fails_unchanged(path, *words)
+    model = small_net(1, num_keypoints=133)
+    report = load_pose_weights(model, path, head="fresh")
+    assert sum("head." in k for k in report.skipped) == 9
+    assert report.kept == [HEAD_WEIGHT, HEAD_BIAS]
+    assert torch.equal(model.head.final_layer.weight, small_net(1, num_keypoints=133).head.final_layer.weight)
+
+    model = small_net(1, num_keypoints=133, head_channels=6)
+    report = load_pose_weights(model, path, head="carry_body")
+    assert set(report.used) == set(model.state_dict())
+    assert torch.equal(model.head.conv_layers[0].weight, net.head.conv_layers[0].weight)
+    assert torch.equal(model.head.final_layer.weight[:17], net.head.final_layer.weight)
+
+
+def test_a_plain_file_for_a_wider_head(state, tmp_path):
+    torch.save(state, tmp_path / "plain.pth")
+    words = ("0 channels, the model's 6", f"PoseNet(width={WIDTH}, num_keypoints={KEYPOINTS})", "conv_layers")
+    fails_unchanged(tmp_path / "plain.pth", *words, model=small_net(1, head_channels=6))
+    model = small_net(1, head_channels=6)
+    report = load_pose_weights(model, tmp_path / "plain.pth", head="fresh")
+    assert all(k.startswith("head.") for k in report.kept)
+    assert len(report.kept) == 9
 
 
 @pytest.mark.parametrize("strict", [True, False])

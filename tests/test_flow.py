@@ -10,10 +10,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = (64, 96)
 
 
-@pytest.fixture(scope="module")
-def model():
+@pytest.fixture(scope="module", params=[0, 7])
+def model(request):
     torch.manual_seed(0)
-    return PoseNet(4, num_keypoints=5).eval()
+    return PoseNet(4, num_keypoints=5, head_channels=request.param).eval()
 
 
 @pytest.fixture(scope="module")

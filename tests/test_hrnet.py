@@ -315,6 +315,28 @@ def test_the_head_starts_near_zero():
         assert head(torch.randn(1, 64, 8, 8)).abs().max() < 0.06  # |sum of 64 products|, std .008
 
 
+def test_a_wider_head_convolves_before_its_last_layer():
+    """Keys are those of MMPose 1.3.2's HeatmapHead with conv_out_channels=(6,), conv_kernel_sizes=(3,)."""
+    head = randomise(HeatmapHead(4, 5, hidden=6)).double().eval()
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    keys = ["conv_layers.0.weight", "conv_layers.0.bias", *(f"conv_layers.1.{k}" for k in norm)]
+    state = head.state_dict()
+    assert list(state) == [*keys, "final_layer.weight", "final_layer.bias"]
+    features = torch.randn(2, 4, 7, 6, dtype=torch.float64)
+    weight, bias, gamma, beta, mean, variance = (state[k] for k in keys[:-1])
+    taps = F.unfold(features, 3, padding=1).unflatten(1, (4, 3, 3)).unflatten(-1, (7, 6))
+    x = torch.einsum("ocij,bcijyx->boyx", weight, taps) + bias[:, None, None]
+    channels = lambda v: v[:, None, None]  # noqa: E731
+    x = channels(gamma) * (x - channels(mean)) / channels(variance + 1e-5).sqrt() + channels(beta)
+    x = torch.einsum("ko,boyx->bkyx", state["final_layer.weight"][..., 0, 0], x.clamp(min=0))
+    expected = x + channels(state["final_layer.bias"])
+    torch.testing.assert_close(head(features), expected, rtol=1e-9, atol=1e-9)
+    # The point of it: more different maps than there are features.
+    rank = lambda maps: torch.linalg.matrix_rank((maps - maps.mean((2, 3), True))[0].flatten(1))  # noqa: E731
+    narrow, wide = HeatmapHead(2, 5).double(), HeatmapHead(2, 5, hidden=32).double().eval()
+    assert (rank(narrow(features[:, :2])), rank(wide(features[:, :2]))) == (2, 5)
+
+
 def test_training_uses_batch_statistics_and_evaluation_the_running_ones():
     torch.manual_seed(0)
     model = randomise(PoseNet(8, 5))

@@ -30,13 +30,14 @@ OFFICIAL_CHECKPOINTS = {r.name: r.checkpoint_url for r in RECIPES.values() if r.
 
 HEADS = ("load", "fresh", "carry_body")
 HEAD_WEIGHT, HEAD_BIAS = "head.final_layer.weight", "head.final_layer.bias"
+_HIDDEN_WEIGHT = "head.conv_layers.0.weight"
 NUM_BODY = 17
 BODY_FIRST = (17, 23, 133)  # COCO, with feet, whole body: heads whose first 17 maps are COCO's body
 _PREFIX = re.compile(r"((?:\w+\.)*?)(?:backbone\.)?stage[234]\.\d+\.(?:branches|fuse_layers)\.")
 _BACKBONE = re.compile(
     r"(?:backbone\.)?((?:conv1|bn1|conv2|bn2|layer1|transition[123]|stage[234])\..+)", re.S
 )
-_HEAD = re.compile(r"(?:head\.|keypoint_head\.)?(final_layer\.(?:weight|bias))")
+_HEAD = re.compile(r"(?:head\.|keypoint_head\.)?(final_layer\.(?:weight|bias)|conv_layers\.[01]\.\w+)")
 _CLASSIFIER = re.compile(
     r"(?:backbone\.)?(?:incre_modules|downsamp_modules|final_layer\.\d|classifier)\..+|(?:neck|head\.fc)\..+"
 )
@@ -45,9 +46,10 @@ _LOWER_OUTPUTS = re.compile(r"(?:backbone\.)?stage4\.2\.fuse_layers\.[123]\..+")
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint holds: enough to build its model, `PoseNet(info.width, info.num_keypoints)`.
+    """What a checkpoint holds: enough to build its model, `PoseNet(width, num_keypoints, head_channels)`.
 
-    `num_keypoints` is None where there is no pose head (ImageNet and bare backbones). `metadata` is the
+    `num_keypoints` is None where there is no pose head (ImageNet and bare backbones), `head_channels` 0
+    where nothing but the last layer follows the backbone. `metadata` is the
     safetensors header's, empty for other files; `verified` the hash that was compared, if any.
     """
 
@@ -55,13 +57,15 @@ class CheckpointInfo:
     layout: str
     width: int | None
     num_keypoints: int | None
+    head_channels: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
     verified: str | None = None
 
     def __str__(self) -> str:
         keypoints = "no pose head" if self.num_keypoints is None else f"{self.num_keypoints} keypoints"
         checked = f"{self.verified} verified" if self.verified else "no hash to verify"
-        return f"{self.source}: {self.layout}, width {self.width}, {keypoints} ({checked})"
+        head = f", head of {self.head_channels} channels" * bool(self.head_channels)
+        return f"{self.source}: {self.layout}, width {self.width}, {keypoints}{head} ({checked})"
 
 
 @dataclass
@@ -151,7 +155,7 @@ def load_pose_weights(
             A name that ends in a hash is verified.
         strict: accept nothing missing, left over, of another shape, NaN or infinite. False loads what fits
             and reports the rest; another width is an error all the same.
-        head: what becomes of the last layer. "load": the checkpoint's. "fresh": the model's stays, and
+        head: what becomes of the head. "load": the checkpoint's. "fresh": the model's stays, and
             everything else must match; for ImageNet backbones (their classifier is left out) and for
             another number of keypoints. "carry_body": as "fresh", but maps 0..16, COCO's body, are copied:
             from 17 keypoints to 133, the published `+` training.
@@ -172,7 +176,7 @@ def load_pose_weights(
         raise InputError(f'head="{head}" is unknown', f"Choose one of {', '.join(HEADS)}")
     checkpoint = _read(path_or_url, entry)
     own = model.state_dict()
-    _check_width(checkpoint.info, _sizes(own)[0])
+    _check_width(checkpoint.info, own)
     new, report = _match(own, checkpoint, head)
     if head == "carry_body":
         _carry_body(own, new, checkpoint, report)
@@ -208,7 +212,7 @@ def save_pose_weights(
             a place that cannot be written to.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    width, num_keypoints = _sizes(state)
+    width, num_keypoints, _ = _sizes(state)
     own = {"format": "pt", "layout": "wbkit", "width": str(width), "num_keypoints": str(num_keypoints)}
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str) or own.get(key, value) != value:
@@ -237,9 +241,8 @@ def _read(path_or_url: str | Path, entry: str | None) -> _Checkpoint:
     targets, expendable = _targets(weights, path)
     tensors = {k: v for k, v in weights.items() if isinstance(v, Tensor)}
     targets = {k: target if k in tensors else None for k, target in targets.items()}
-    width, num_keypoints = _sizes({target: tensors[k] for k, target in targets.items() if target})
-    layout = _layout(targets, metadata)
-    info = CheckpointInfo(str(path_or_url), layout, width, num_keypoints, metadata, verified)
+    sizes = _sizes({target: tensors[k] for k, target in targets.items() if target})
+    info = CheckpointInfo(str(path_or_url), _layout(targets, metadata), *sizes, metadata, verified)
     return _Checkpoint(info, tensors, targets, expendable, notes)
 
 
@@ -284,11 +287,11 @@ def _layout(keys: Iterable[str], metadata: dict[str, str]) -> str:
     return "backbone only"
 
 
-def _sizes(state: dict[str, Tensor]) -> tuple[int | None, int | None]:
-    """Width and number of keypoints, read from the shapes; None where the key is missing."""
-    shapes = (state.get("backbone.stage2.0.branches.0.0.conv1.weight"), state.get(HEAD_WEIGHT))
-    width, keypoints = (t.shape[0] if t is not None and t.ndim else None for t in shapes)
-    return width, keypoints
+def _sizes(state: dict[str, Tensor]) -> tuple[int | None, int | None, int]:
+    """Width, number of keypoints (None where the key is missing), channels of the head's own convolution."""
+    keys = ("backbone.stage2.0.branches.0.0.conv1.weight", HEAD_WEIGHT, _HIDDEN_WEIGHT)
+    width, keypoints, hidden = (len(t) if (t := state.get(k)) is not None and t.ndim else None for k in keys)
+    return width, keypoints, hidden or 0
 
 
 # Fitting them to a model
@@ -300,7 +303,9 @@ def _match(
     """Account for every key of both sides; the tensors that can be loaded, by model key."""
     report = LoadReport(checkpoint.info, notes=list(checkpoint.notes))
     new: dict[str, Tensor] = {}
-    replaced = () if head == "load" else (HEAD_WEIGHT, HEAD_BIAS)
+    last = (HEAD_WEIGHT, HEAD_BIAS)
+    whole = [k for k in (*own, *checkpoint.targets.values()) if k and k.startswith("head.")]
+    replaced = {"load": (), "fresh": whole, "carry_body": last}[head]
     for key, target in checkpoint.targets.items():
         expendable = head != "load" and key in checkpoint.expendable
         if expendable or target in replaced or key == "n_averaged":  # the counter of torch's AveragedModel
@@ -350,15 +355,20 @@ def _carry_body(
     )
 
 
-def _check_width(info: CheckpointInfo, width: int | None) -> None:
+def _check_width(info: CheckpointInfo, own: dict[str, Tensor]) -> None:
     """Refuse another width at once: nearly every key would be of another shape."""
-    if info.width is not None and info.width != width:
-        keypoints = "" if info.num_keypoints is None else f", num_keypoints={info.num_keypoints}"
+    if info.width not in (None, _sizes(own)[0]):
         raise InputError(
-            f"this checkpoint is width {info.width}, the model is width {width}",
-            f"Use PoseNet(width={info.width}{keypoints})",
+            f"this checkpoint is width {info.width}, the model is width {_sizes(own)[0]}",
+            f"Use {_posenet(info)}",
             file=info.source,
         )
+
+
+def _posenet(info: CheckpointInfo) -> str:
+    """How to build the checkpoint's model."""
+    sizes = {"num_keypoints": info.num_keypoints, "head_channels": info.head_channels}
+    return "".join([f"PoseNet(width={info.width}", *(f", {k}={v}" for k, v in sizes.items() if v), ")"])
 
 
 def _check_values(new: dict[str, Tensor], report: LoadReport, strict: bool) -> None:
@@ -379,7 +389,7 @@ def _check_values(new: dict[str, Tensor], report: LoadReport, strict: bool) -> N
         report.notes.append(f"some weights are stored as {', '.join(sorted(stored))} and were converted")
 
 
-def _remedy(info: CheckpointInfo, own_sizes: tuple[int | None, int | None], head: str) -> str:
+def _remedy(info: CheckpointInfo, own_sizes: tuple[int | None, int | None, int], head: str) -> str:
     """What to do about a checkpoint that does not fit."""
     loose = "strict=False loads what fits and reports the rest"
     if head == "load" and info.num_keypoints is None:
@@ -387,7 +397,12 @@ def _remedy(info: CheckpointInfo, own_sizes: tuple[int | None, int | None], head
     if head == "load" and info.num_keypoints != own_sizes[1]:
         return (
             f"This checkpoint has {info.num_keypoints} keypoints, the model {own_sizes[1]}: use "
-            f"PoseNet(width={info.width}, num_keypoints={info.num_keypoints}), or keep the model's head with "
+            f"{_posenet(info)}, or keep the model's head with "
             f'head="fresh" or, for COCO\'s 17 body points, head="carry_body"'
+        )
+    if head != "fresh" and info.head_channels != own_sizes[2]:
+        return (
+            f"The convolution before this checkpoint's last layer has {info.head_channels} channels, the "
+            f'model\'s {own_sizes[2]} (0: none): use {_posenet(info)}, or keep the model\'s head with head="fresh"'
         )
     return f"Check that it is a checkpoint of this model; {loose}"

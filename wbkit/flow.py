@@ -19,6 +19,7 @@ _MAPS = {  # other modules whose output is a map of its own -> its kind; the ste
     "backbone.bn1": "stem",
     "backbone.bn2": "stem",
     "backbone.layer1": "blocks",
+    "head.conv_layers": "hidden",  # empty in published nets
     "head.final_layer": "heatmaps",
 }
 _ON_THE_WAY = ("backbone.conv1", "backbone.conv2")
@@ -32,7 +33,7 @@ class Flow:
         maps: a row for every feature map, in the order in which they are computed; indexed by the name of the
             module that made it ("image", "backbone.stage3.1.branches.2", "backbone.stage3.1 -> 2" for what
             module stage3.1 hands on at branch 2). Columns: kind ("image", "stem", "blocks", "fused",
-            "heatmaps"), stage ("stem", "layer1", "stage2" ... "stage4", "head"), column (length of the
+            "hidden", "heatmaps"), stage ("stem", "layer1", "stage2" ... "stage4", "head"), column (length of the
             longest way from the image), stride (of the image), channels, height, width.
         paths: a row for every way from one map to another. Columns: source, target (names of maps), kind
             ("same", "down", "up": what it does to the resolution), module (on the way: a fuse path, a
@@ -53,7 +54,7 @@ def trace(model: PoseNet, input_size: tuple[int, int]) -> Flow:
     tracer = _Tracer()
     copy = deepcopy(model).to("meta").eval()
     for name, module in copy.named_modules():
-        if name in _MAPS or _BLOCKS.fullmatch(name):
+        if (name in _MAPS and any(True for _ in module.parameters())) or _BLOCKS.fullmatch(name):
             module.register_forward_hook(tracer.makes_a_map(name))
         elif isinstance(module, HighResolutionModule):
             module.register_forward_hook(tracer.fuses(name))
@@ -95,7 +96,7 @@ class _Tracer:
         """A hook for a module whose output is a map."""
         blocks = _BLOCKS.fullmatch(name)
         kind = "blocks" if blocks else _MAPS[name]
-        stage = blocks[1] if blocks else {"stem": "stem", "blocks": "layer1", "heatmaps": "head"}[kind]
+        stage = blocks[1] if blocks else {"stem": "stem", "blocks": "layer1"}.get(kind, "head")
 
         def hook(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
             self.add(name, kind, stage, output, [self.origin[id(inputs[0])]])

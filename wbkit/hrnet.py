@@ -140,20 +140,28 @@ class HRNet(nn.Module):
 
 
 class HeatmapHead(nn.Module):
-    """One 1x1 convolution: features (B, C, H, W) -> a heatmap per keypoint (B, K, H, W).
+    """Features (B, C, H, W) -> a heatmap per keypoint (B, K, H, W), by a 1x1 convolution.
 
-    Weights start near zero (std .001), so that an untrained net predicts empty maps: most pixels of
+    Its weights start near zero (std .001), so that an untrained net predicts empty maps: most pixels of
     most targets are zero, and the first steps need not unlearn noise.
+
+    With C channels all K maps of a picture are mixtures of C, so that a narrow net cannot tell neighbouring
+    points apart; `hidden` channels, made by a 3x3 convolution before the last layer, widen that. Keyed as
+    MMPose's HeatmapHead with `conv_out_channels=(hidden,), conv_kernel_sizes=(3,)`.
     """
 
-    def __init__(self, channels: int, num_keypoints: int):
+    def __init__(self, channels: int, num_keypoints: int, hidden: int = 0):
         super().__init__()
-        self.final_layer = nn.Conv2d(channels, num_keypoints, 1)
+        self.conv_layers = nn.Sequential()
+        if hidden:
+            convolution = nn.Conv2d(channels, hidden, 3, padding=1)
+            self.conv_layers.extend([convolution, nn.BatchNorm2d(hidden), nn.ReLU(inplace=True)])
+        self.final_layer = nn.Conv2d(hidden or channels, num_keypoints, 1)
         nn.init.normal_(self.final_layer.weight, std=0.001)
         nn.init.zeros_(self.final_layer.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.final_layer(features)
+        return self.final_layer(self.conv_layers(features))
 
 
 class PoseNet(nn.Module):
@@ -162,12 +170,13 @@ class PoseNet(nn.Module):
     Args:
         width: channels of the highest-resolution branch (32, 48; 16 or 18 for a laptop).
         num_keypoints: heatmaps to predict, 133 for COCO-WholeBody.
+        head_channels: of a convolution before the last layer; 0, none, as published.
     """
 
-    def __init__(self, width: int = 32, num_keypoints: int = 133):
+    def __init__(self, width: int = 32, num_keypoints: int = 133, head_channels: int = 0):
         super().__init__()
         self.backbone = HRNet(width)
-        self.head = HeatmapHead(width, num_keypoints)
+        self.head = HeatmapHead(width, num_keypoints, head_channels)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised RGB images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4).

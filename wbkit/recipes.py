@@ -80,6 +80,7 @@ class Recipe:
     Attributes:
         name: key in `RECIPES`.
         width: of HRNet.
+        head_channels: of a convolution before the last layer, 0 for none; see `HeatmapHead`.
         input_size, heatmap_size, sigma, unbiased, blur_kernel_size, udp: see `HeatmapCodec`.
         padding: of the person box.
         flip_test: average with the mirrored picture's heatmaps; `shift_flipped` moves those one pixel
@@ -97,6 +98,7 @@ class Recipe:
     heatmap_size: tuple[int, int]
     sigma: float
     num_keypoints: int = 133
+    head_channels: int = 0
     unbiased: bool = True
     blur_kernel_size: int = 11
     udp: bool = False
@@ -167,6 +169,7 @@ TINY = Recipe(
     ),  # 2:3 suits standing people: half of 192x256's cost, 3/4 of its detail
     heatmap_size=(32, 48),
     sigma=2.0,
+    head_channels=64,  # 16 channels hold 16 different maps, too few for 133 points
     udp=True,  # at this size the misalignment of flip test costs most, and UDP has none
     shift_flipped=False,
     augmentation=Augmentation(

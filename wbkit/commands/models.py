@@ -72,7 +72,7 @@ def load_predictor(
         )
     if info.num_keypoints == len(BODY):  # the first run of a + recipe
         chosen = replace(chosen, num_keypoints=len(BODY))
-    model = PoseNet(chosen.width, chosen.num_keypoints)
+    model = PoseNet(chosen.width, chosen.num_keypoints, info.head_channels)
     report = load_pose_weights(model, checkpoint)
     print(f"{report.info}; recipe {chosen.name}")
     return Predictor(

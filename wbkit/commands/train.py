@@ -132,7 +132,7 @@ def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
 def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> PoseNet:
     """Fresh weights from the seed, or those of --init."""
     torch.manual_seed(options.seed)
-    model = PoseNet(recipe.width, recipe.num_keypoints)
+    model = PoseNet(recipe.width, recipe.num_keypoints, recipe.head_channels)
     if options.init and not options.resume:
         report = load_pose_weights(model, options.init, head=options.head)
         if talk:

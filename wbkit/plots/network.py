@@ -18,7 +18,7 @@ _WAYS = {  # colour, line style, words
     "down": ("#222222", "--", "3x3 convolutions, stride 2"),
     "up": ("#D55E00", ":", "1x1 convolution, enlarged"),
 }
-_WIDTHS = {"image": 0.62, "stem": 0.62, "blocks": 0.62, "fused": 0.24, "heatmaps": 0.62}
+_WIDTHS = {"image": 0.62, "stem": 0.62, "blocks": 0.62, "fused": 0.24, "hidden": 0.62, "heatmaps": 0.62}
 
 
 def draw_network(maps: pd.DataFrame, paths: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
