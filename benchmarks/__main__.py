@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from benchmarks import peer_env, problems
+from benchmarks import peer_env, problems, shift
 from benchmarks.floors import matmul_ms
 from benchmarks.worker import Worker
 from wbkit.files import atomic_write
@@ -185,8 +185,10 @@ def main() -> None:
     table = as_table(found).to_string(float_format="{:.2f}".format, na_rep="-")
     print(f"{', '.join(f'{k}: {v}' for k, v in machine.items())}; medians in ms\n{table}")
     print("\n".join(f"- {remark}" for remark in sorted({r.remark for r in rows} - {""})))
+    moved = shift.keypoint_shift() if any(r.remark == REMARKS["bf16"] for r in rows) else None
+    print(shift.in_words(moved) if moved else "")
     with atomic_write(options.out) as temporary:
-        content = {**machine, "pictures": options.pictures, "rows": found}
+        content = {**machine, "pictures": options.pictures, "rows": found, "keypoint_shift": moved}
         temporary.write_text(json.dumps(content, indent=1))
     print(f"Written: {options.out}")
 

@@ -76,15 +76,16 @@ class Clock:
         return sorted(times)[len(times) // 2]
 
     def row(self, name: str, make: Callable[[], dict]) -> list[dict]:
-        """[make()], or [] if the time is up or memory is out; either is noted in `left_out`."""
+        """[make()], or [] if the time is up or it fails, which is noted in `left_out`."""
         if time.monotonic() > self.end:
             self.left_out.append(f"{name}: no time left")
             return []
         try:
             return [make()]
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            self.left_out.append(f"{name}: memory is out")
+        except Exception as error:  # whatever it is: the other rows are still wanted
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.left_out.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
             return []
 
 

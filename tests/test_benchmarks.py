@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks import bench_failures, gpu, growth, ours, problems, stages
+from benchmarks import bench_failures, gpu, growth, ours, problems, shift, stages
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -44,6 +44,13 @@ def test_gpu_benchmark_on_a_cpu(capsys):
 def test_rows_without_time_are_listed(capsys):
     assert gpu.main(["--device", "cpu", "--quick", "--minutes", "0"]) == 0
     assert "w32_dark_256x192 training, fp32, batch 2: no time left" in capsys.readouterr().out
+
+
+def test_rows_that_fail_are_listed_with_the_reason():
+    clock = gpu.Clock(torch.device("cpu"), 1, 0)
+    assert clock.row("compiled", lambda: 1 / 0) == []
+    assert clock.row("eager", lambda: {"ms": 1}) == [{"ms": 1}]
+    assert clock.left_out == ["compiled: ZeroDivisionError: division by zero"]
 
 
 def test_without_a_gpu_it_says_what_to_do(monkeypatch, capsys):
@@ -101,6 +108,16 @@ def test_answers_that_differ_stop_the_benchmark():
     bench.compare(row, np.ones(3), np.ones(3) * (1 + 1e-7))
     with pytest.raises(SystemExit, match=r"differ by 1\.0e-01"):
         bench.compare(row, np.array([1.0, 0.9]), np.ones(2))
+
+
+def test_bfloat16_hardly_moves_keypoints():
+    found = shift.keypoint_shift(people=6)
+    assert 0 < found["mean"] <= found["p95"] <= found["max"]
+    assert found["mean"] <= shift.LIMIT_PX
+    assert 0.5 < found["share"] < 1
+    assert found["points"] == round(found["share"] * 6 * 133)
+    assert "reached" in shift.in_words(found)
+    assert "MISSED" in shift.in_words({**found, "mean": 0.2})
 
 
 def test_growth_finds_exponents():

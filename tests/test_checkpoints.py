@@ -272,7 +272,11 @@ def test_a_head_with_channels_of_its_own(layout, tmp_path):
     load_pose_weights(model, path)
     assert_same(model, net)
 
-    words = ("6 channels, the model's 0", f"num_keypoints={KEYPOINTS}, head_channels=6)", 'head="fresh"')
+    words = (
+        "has 6 channels here, in the model 0",
+        f"num_keypoints={KEYPOINTS}, head_channels=6)",
+        'head="fresh"',
+    )
     fails_unchanged(path, *words)
     model = small_net(1, num_keypoints=133)
     report = load_pose_weights(model, path, head="fresh")
@@ -289,7 +293,11 @@ def test_a_head_with_channels_of_its_own(layout, tmp_path):
 
 def test_a_plain_file_for_a_wider_head(state, tmp_path):
     torch.save(state, tmp_path / "plain.pth")
-    words = ("0 channels, the model's 6", f"PoseNet(width={WIDTH}, num_keypoints={KEYPOINTS})", "conv_layers")
+    words = (
+        "has 0 channels here, in the model 6",
+        f"PoseNet(width={WIDTH}, num_keypoints={KEYPOINTS})",
+        "conv_layers",
+    )
     fails_unchanged(tmp_path / "plain.pth", *words, model=small_net(1, head_channels=6))
     model = small_net(1, head_channels=6)
     report = load_pose_weights(model, tmp_path / "plain.pth", head="fresh")

@@ -297,6 +297,16 @@ def test_bf16_stays_near(tiny_model, picture):
     assert np.median(np.linalg.norm(rough[0] - exact[0], axis=-1)) < 0.5
 
 
+@pytest.mark.parametrize("words", ["CUDA out of memory", "[enforce fail] can't allocate memory: 9 bytes"])
+def test_memory_that_is_out_says_what_to_do(picture, words):
+    class Hungry(torch.nn.Module):
+        def forward(self, images):
+            raise torch.OutOfMemoryError(words) if "CUDA" in words else RuntimeError(words)
+
+    with pytest.raises(InputError, match=r"3 people at once\. Give a smaller --batch-size"):
+        Predictor(Hungry(), TINY, device="cpu")(picture, BOXES)
+
+
 def test_the_model_is_left_usable(picture):
     model = PoseNet(8)
     model.train()

@@ -402,7 +402,7 @@ def _remedy(info: CheckpointInfo, own_sizes: tuple[int | None, int | None, int],
         )
     if head != "fresh" and info.head_channels != own_sizes[2]:
         return (
-            f"The convolution before this checkpoint's last layer has {info.head_channels} channels, the "
-            f'model\'s {own_sizes[2]} (0: none): use {_posenet(info)}, or keep the model\'s head with head="fresh"'
+            f"The convolution before the last layer has {info.head_channels} channels here, in the model "
+            f'{own_sizes[2]} (0: none): use {_posenet(info)}, or keep the model\'s head with head="fresh"'
         )
     return f"Check that it is a checkpoint of this model; {loose}"

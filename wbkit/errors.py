@@ -39,3 +39,8 @@ class InputError(ValueError):
         """Pickling, so that a worker process can hand it over."""
         make = partial(InputError, file=self.file, record=self.record, field=self.field)
         return make, (self.problem, self.remedy)
+
+
+def memory_is_out(error: RuntimeError) -> bool:
+    """Whether torch ran out of a device's memory (a class of its own) or of the CPU's (words only)."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)

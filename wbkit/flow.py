@@ -33,8 +33,8 @@ class Flow:
         maps: a row for every feature map, in the order in which they are computed; indexed by the name of the
             module that made it ("image", "backbone.stage3.1.branches.2", "backbone.stage3.1 -> 2" for what
             module stage3.1 hands on at branch 2). Columns: kind ("image", "stem", "blocks", "fused",
-            "hidden", "heatmaps"), stage ("stem", "layer1", "stage2" ... "stage4", "head"), column (length of the
-            longest way from the image), stride (of the image), channels, height, width.
+            "hidden", "heatmaps"), stage ("stem", "layer1", "stage2" ... "stage4", "head"), column (length of
+            the longest way from the image), stride (of the image), channels, height, width.
         paths: a row for every way from one map to another. Columns: source, target (names of maps), kind
             ("same", "down", "up": what it does to the resolution), module (on the way: a fuse path, a
             transition; "" for none).

@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from wbkit.data import EpochSampler, make_loader
-from wbkit.errors import InputError
+from wbkit.errors import InputError, memory_is_out
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.predict import normalize
 from wbkit.recipes import Recipe, Schedule
@@ -337,7 +337,7 @@ class Loop:
             if math.isfinite(total) and math.isfinite(norm):
                 self.optimizer.step()
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            if memory_is_out(error):
                 raise InputError(
                     f"memory is out with {self.micro} samples at once",
                     "Give a smaller --micro-batch: the total batch stays, BatchNorm sees fewer at once",

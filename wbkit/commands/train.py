@@ -158,7 +158,8 @@ def validation(
 
     def validate(model: nn.Module) -> dict[str, float]:
         dtype = torch.bfloat16 if hardware.bf16 else torch.float32
-        predictor = Predictor(model, recipe, device=hardware.device, dtype=dtype)
+        at_once = min(hardware.micro_batch or 32, 32)
+        predictor = Predictor(model, recipe, device=hardware.device, dtype=dtype, batch_size=at_once)
         raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
         if failures:
             print(f"\n{len(failures)} of {len(persons)} people count as missed: {'; '.join(failures[:3])}")
