@@ -18,6 +18,7 @@ import platform
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,12 +174,11 @@ def chosen(words: list[str] | None) -> list[Row]:
     return [r for r in ROWS if not words or any(w in f"{r.what} {r.task} {r.peer}" for w in words)]
 
 
-def main() -> None:
-    options = build_parser().parse_args()
-    peer_python = None if options.no_peers else peer_env.ready()
-    rows, floors = chosen(options.only), {}
+def run(rows: Sequence[Row], pictures: int, peers: bool) -> dict:
+    """Measure and print the rows; machine, rows and the keypoints' shift, as they are written."""
+    peer_python, floors = peer_env.ready() if peers else None, {}
     with tempfile.TemporaryDirectory() as name:
-        problems.write_all(Path(name), options.pictures)
+        problems.write_all(Path(name), pictures)
         bar = tqdm(rows, desc="benchmark", unit="row")
         found = [measure(row, Path(name), peer_python, floors) for row in bar]
     machine = {"cores": os.cpu_count(), "processor": processor(), "torch": torch.__version__}
@@ -187,8 +187,13 @@ def main() -> None:
     print("\n".join(f"- {remark}" for remark in sorted({r.remark for r in rows} - {""})))
     moved = shift.keypoint_shift() if any(r.remark == REMARKS["bf16"] for r in rows) else None
     print(shift.in_words(moved) if moved else "")
+    return {**machine, "pictures": pictures, "rows": found, "keypoint_shift": moved}
+
+
+def main() -> None:
+    options = build_parser().parse_args()
+    content = run(chosen(options.only), options.pictures, not options.no_peers)
     with atomic_write(options.out) as temporary:
-        content = {**machine, "pictures": options.pictures, "rows": found, "keypoint_shift": moved}
         temporary.write_text(json.dumps(content, indent=1))
     print(f"Written: {options.out}")
 

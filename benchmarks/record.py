@@ -1,0 +1,120 @@
+"""Measure everything and put it into the README: python -m benchmarks.record (about 15 quiet minutes).
+
+The table beside the peers, the stages of demo and training, and growth go to docs/performance.json; between
+the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is written from that file by
+this tool, and tests/test_benchmarks.py compares them. `--render` writes the README anew without measuring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+import benchmarks.__main__ as bench
+from benchmarks import growth, shift, stages
+from wbkit.files import atomic_write
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD, FIGURE, README = ROOT / "docs/performance.json", ROOT / "docs/growth.png", ROOT / "README.md"
+MARKS = ("<!-- performance -->", "<!-- end of performance -->")
+
+
+def measure(pictures: int) -> dict:
+    """All of it, on a machine that should have nothing else to do."""
+    content = bench.run(bench.ROWS, pictures, peers=True)
+    with tempfile.TemporaryDirectory() as folder:
+        content["demo"] = stages.profile_demo(Path(folder)).reset_index(names="stage").to_dict("records")
+    training = stages.profile_training(8).reset_index(names="stage")
+    content["training"] = training.to_dict("records")
+    grown = growth.measure()
+    content["growth"] = growth.slopes(grown).to_dict("records")
+    growth.draw(grown, FIGURE)
+    return content
+
+
+def _ms(value: float | None) -> str:
+    """Three digits; seconds from ten on."""
+    if value is None or pd.isna(value):
+        return "-"
+    if value >= 10_000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+
+
+def _mb(value: float | None) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.0f}"
+
+
+def _grid(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def speed_table(content: dict) -> str:
+    """The rows beside the peers."""
+    rows = []
+    for what, row in bench.as_table(content["rows"]).iterrows():
+        target = "" if pd.isna(row.target) else f"{row.target:g}"
+        faster = "-" if pd.isna(row["times faster"]) else f"**{row['times faster']:.3g}**"
+        floor = "-" if pd.isna(row.floor) else f"{_ms(row.floor)} (x {row['times the floor']:.1f})"
+        memory = f"{_mb(row['peer MB'])} / {_mb(row['wbkit MB'])}"
+        cells = [what.strip(), _ms(row.peer), _ms(row.wbkit), faster, target, row.reached, floor, memory]
+        rows.append([f"… {cells[0]}" if what.startswith(" ") else cells[0], *cells[1:]])
+    head = ["what (133 keypoints)", "peer", "wbkit", "times faster", "wanted", "reached", "floor", "MB, both"]
+    return _grid(head, rows)
+
+
+def stage_table(content: dict) -> str:
+    """Where the time of `wbkit demo` and of training goes."""
+    rows = []
+    for name, title in (("demo", "`wbkit demo`"), ("training", "8 updates of `tiny`")):
+        total = sum(r["s"] for r in content[name])
+        parts = [f"{r['stage']} {r['share']:.0%}" for r in content[name] if r["share"] >= 0.01]
+        rows.append([title, f"{total:.1f} s", ", ".join(parts)])
+    return _grid(["what", "time", "where it goes"], rows)
+
+
+def render(content: dict) -> str:
+    """The block between the marks."""
+    grown = ", ".join(f"{r['stage']} with {r['grows with']} {r['exponent']:.2f}" for r in content["growth"])
+    steep = [f"{r['stage']} ({r['grows with']})" for r in content["growth"] if r["steeper than linear"]]
+    worst = f"Steeper than {growth.STEEP}: {', '.join(steep)}." if steep else "None is steeper than linear."
+    machine = f"{content['cores']} cores, {content['processor']}, torch {content['torch']}"
+    return "\n\n".join(
+        [
+            f"{machine}; medians of one run, {content['pictures']:,} pictures in the evaluation rows.",
+            speed_table(content),
+            shift.in_words(content["keypoint_shift"]) + ".",
+            stage_table(content),
+            f"Exponents of growth (1 is linear): {grown}. {worst}",
+            "![Time of each stage over its size, both as shares of the largest](docs/growth.png)",
+        ]
+    )
+
+
+def write_readme(content: dict) -> None:
+    """Replace what stands between the marks."""
+    before, rest = README.read_text().split(MARKS[0])
+    with atomic_write(README) as temporary:
+        temporary.write_text(f"{before}{MARKS[0]}\n{render(content)}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m benchmarks.record", description=__doc__, formatter_class=raw)
+    parser.add_argument("--render", action="store_true", help="only write the README from the record")
+    parser.add_argument("--pictures", type=int, default=5000, metavar="N", help="default: %(default)s")
+    options = parser.parse_args()
+    if not options.render:
+        content = measure(options.pictures)
+        with atomic_write(RECORD) as temporary:
+            temporary.write_text(json.dumps(content, indent=1))
+    write_readme(json.loads(RECORD.read_text()))
+
+
+if __name__ == "__main__":
+    main()
