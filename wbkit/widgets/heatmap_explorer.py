@@ -125,7 +125,7 @@ def heatmap_explorer(
     box: np.ndarray | None = None,
     *,
     labels: np.ndarray | None = None,
-    keypoint: str = "left_wrist",
+    keypoint: str | None = None,
 ) -> HeatmapExplorer:
     """Heatmap, log-map with Taylor's step, and the positions of argmax, quarter shift, DARK and UDP.
 
@@ -137,20 +137,20 @@ def heatmap_explorer(
         model: a `Predictor` of the 133 keypoints.
         box: (4,) xywh image px around the person; None: the best one that `detect_people` finds.
         labels: (133, 3) x, y image px and v, or None; with them errors and ideal targets can be seen.
-        keypoint: the name to begin with.
+        keypoint: the name to begin with; None: one with a clear map that shows DARK at work, see
+            `HeatmapScene.telling_keypoint`.
 
     Raises:
         InputError: the model is no Predictor of 133 keypoints, the picture cannot be used, or there is no
             such keypoint.
     """
     require_predictor(model)
-    if keypoint not in KEYPOINTS:
+    if keypoint is not None and keypoint not in KEYPOINTS:
         raise InputError(f"there is no keypoint {keypoint!r}", "wbkit.keypoints.KEYPOINTS lists all names")
-    recipe = model.recipe
-    state = HeatmapState(
-        KEYPOINTS.index(keypoint), recipe.input_size, sigma=recipe.sigma, kernel=recipe.blur_kernel_size
-    )
-    return HeatmapExplorer(HeatmapScene(as_person(image, box, labels), model), state)
+    recipe, scene = model.recipe, HeatmapScene(as_person(image, box, labels), model)
+    first = scene.telling_keypoint() if keypoint is None else KEYPOINTS.index(keypoint)
+    state = HeatmapState(first, recipe.input_size, sigma=recipe.sigma, kernel=recipe.blur_kernel_size)
+    return HeatmapExplorer(scene, state)
 
 
 def require_predictor(model: object) -> None:
