@@ -28,10 +28,10 @@ class HeatmapExplorer(Explorer):
         self.part = shell.dropdown("part", _PARTS, PART_OF_KEYPOINT[state.keypoint])
         self.keypoint = shell.dropdown("keypoint", names, state.keypoint)
         kernels = [(f"{k} px (sigma {_blur_sigma(k):.2f})", k) for k in range(1, 22, 2)]
-        sizes = [(f"{w} x {h}", (w, h)) for w, h in scene.sizes()]
+        sizes = [(f"{h}x{w}", (w, h)) for w, h in scene.sizes()]
         controls = {
             "size": shell.dropdown(
-                "input size", sizes, state.size, "the crop is cut and the network run again"
+                "input size", sizes, state.size, "height x width; the crop is cut and the network run again"
             ),
             "kernel": shell.dropdown(
                 "blur kernel", kernels, state.kernel, "of DARK's distribution modulation"
@@ -82,7 +82,7 @@ class HeatmapExplorer(Explorer):
         shown = f"{KEYPOINTS[s.keypoint]} ({part})"
         source = f"target of sigma {s.sigma:.1f}" if s.source == "target" else "predicted map"
         noise = f"noise {s.noise:.2f}" if s.noise else "no noise"
-        return f"{shown}, {source}, input {s.size[0]} x {s.size[1]}, blur kernel {s.kernel}, {noise}"
+        return f"{shown}, {source}, input {s.size[1]}x{s.size[0]}, blur kernel {s.kernel}, {noise}"
 
     def words(self) -> str:
         """See `Explorer`."""
