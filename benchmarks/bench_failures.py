@@ -1,6 +1,6 @@
 """Speed and memory of the failure analysis on a problem of val2017's size, against the limits set for it.
 
-python benchmarks/bench_failures.py [--pictures 5000] [--resamples 200]
+python -m benchmarks.bench_failures [--pictures 5000] [--resamples 200]
 
 The labels are those of the embedded set, drawn 2.2 times a picture; 58 % keep them, as in COCO-WholeBody val.
 Each person is predicted with errors, and there are two detections more for each: duplicates and false alarms.
@@ -10,7 +10,6 @@ The limits are for this size and two cores; the exit status is 1 if one is misse
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.worker import peak_mb
 from wbkit.annotations import Annotations, Results, body_extent_areas, load_annotations
 from wbkit.failures import analyse, ap_cost, ap_intervals, compare, keypoint_table
 from wbkit.keypoints import FLIP_INDICES
@@ -105,7 +105,7 @@ def _timed(name: str, run: Callable[[], object]) -> tuple[object, float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     value = run()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(f"{name:42} {wall:7.1f} s, {cpu:6.1f} s of CPU, peak {peak:5.0f} MB", flush=True)
     return value, wall, peak
 

@@ -143,10 +143,21 @@ def test_stages_do_not_count_time_twice(monkeypatch):
     assert watch.table(10.0).s["the rest"] == 5
 
 
+def test_peak_memory_is_the_own_process_s():
+    ballast = np.ones(40_000_000)  # 320 MB, which a child's getrusage would count as its own
+    code = "import benchmarks.worker as w; a = w.peak_mb(); b = b'x' * 50_000_000; print(a, w.peak_mb())"
+    root = Path(__file__).resolve().parents[1]
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    before, after = map(float, told.stdout.split())
+    assert before < 320 * ballast[0]
+    assert 40 < after - before < 60
+
+
 def test_failure_analysis_is_judged_by_its_limits(capsys, monkeypatch):
     # In a process of its own: the peak of memory is this one's, whatever ran in it before.
-    command = [sys.executable, bench_failures.__file__, "--pictures", "30", "--resamples", "2"]
-    run = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "benchmarks.bench_failures", "--pictures", "30", "--resamples", "2"]
+    root = Path(__file__).resolve().parents[1]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=root)
     assert run.returncode == 0, run.stdout + run.stderr
     for name, limit in bench_failures.LIMITS.items():
         line = next(line for line in run.stdout.splitlines() if line.startswith(name))
