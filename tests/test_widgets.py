@@ -586,6 +586,18 @@ def test_a_photo_is_uploaded(picker):
     assert picker.scene.name == "me & you.png"
 
 
+def test_a_photo_of_ones_own_opens_without_a_box(person, predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("wbkit.widgets.people.detect_people", lambda image: pytest.fail("nobody asked"))
+    cv2.imwrite(str(tmp_path / "me.png"), person.image[..., ::-1])
+    for photo in (person.image, tmp_path / "me.png"):
+        picker = box_picker(photo, predictor)
+        assert picker.state.boxes == ()
+        assert "Drag a box" in picker.text.value
+        np.testing.assert_array_equal(picker.scene.image, person.image)
+    assert box_picker(person.image, predictor, (9, 8, 70, 60)).state.boxes == ((9, 8, 70, 60),)
+    assert box_picker(person, predictor).state.boxes == (tuple(person.box_xywh),)
+
+
 def test_the_download_holds_the_table(picker):
     import base64
     import io
