@@ -25,12 +25,23 @@ from wbkit.widgets import (
     dark_scene,
     failure_browser,
     heatmap_explorer,
+    heatmap_scene,
     largest_person,
     taylor,
 )
 from wbkit.widgets.dark_scene import DarkState
 from wbkit.widgets.decoders import DECODERS, estimates
-from wbkit.widgets.failure_scene import ALL, CAPTION, GAP, PAGE, PREDICTED_COLOR, SIZES, TILE, pictures_in
+from wbkit.widgets.failure_scene import (
+    ALL,
+    CAPTION,
+    FOUND,
+    GAP,
+    PAGE,
+    PREDICTED_COLOR,
+    SIZES,
+    TILE,
+    pictures_in,
+)
 from wbkit.widgets.heatmap_scene import HeatmapScene, HeatmapState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -228,6 +239,37 @@ def test_the_network_runs_once_an_input_size(person, predictor):
     assert len(calls) == 2 * once
 
 
+def test_it_begins_where_dark_helps_most(person, predictor):
+    """By hand over the 17 body points: a clear map, the best step; without labels the highest map."""
+    explorer = heatmap_explorer(person, predictor)
+    size, scale = predictor.recipe.input_size, predictor.codec.scale
+    scene, gains, heights = explorer.scene, {}, {}
+    for k in range(17):
+        heatmap = scene.maps(size).heatmaps[k]
+        heights[k] = float(heatmap.max())
+        if person.labels[k, 2] > 0:
+            truth = scene.to_crop(person.labels[k, :2], size)
+            found = estimates(heatmap[None], predictor.recipe.blur_kernel_size)
+            off = {name: np.hypot(*(found[name][0] * scale - truth)) for name in found}
+            gains[k] = min(off["argmax"], off["quarter"]) - off["DARK"]
+    clear = [k for k in gains if heights[k] >= 0.7]
+    assert explorer.state.keypoint == max(clear or gains, key=gains.get)
+    assert explorer.keypoint.value == explorer.state.keypoint
+    unlabelled = heatmap_explorer(replace(person, labels=None), predictor)
+    assert unlabelled.state.keypoint == max(heights, key=heights.get)
+    assert heatmap_explorer(person, predictor, keypoint="face-3").state.keypoint == KEYPOINTS.index("face-3")
+
+
+@pytest.mark.parametrize(("heights", "chosen"), [((0.9, 0.72, 0.6), 1), ((0.3, 0.6, 0.5), 2)])
+def test_only_clear_maps_compete_where_there_are_any(person, predictor, heights, chosen, monkeypatch):
+    gains = (0.1, 0.3, 0.9)
+    monkeypatch.setattr(heatmap_scene, "BODY_POINTS", range(3))
+    monkeypatch.setattr(HeatmapScene, "_gain", lambda self, state: gains[state.keypoint])
+    scene = HeatmapScene(person, predictor)
+    scene.heatmap = lambda state: np.full((4, 4), heights[state.keypoint])
+    assert scene.telling_keypoint() == chosen
+
+
 def test_targets_are_found_without_error_by_dark_on_a_plain_codec(person, tiny_model):
     predictor = Predictor(tiny_model, "w32_dark_256x192", flip_test=False, device="cpu")
     scene = HeatmapScene(person, predictor)
@@ -374,6 +416,23 @@ def test_a_missed_person_passes_a_score_filter_only_from_zero(browser):
     assert browser.ranked().iloc[0]["cause"] == "person_missed"
     browser.change(scores=(0.05, 1.0))
     assert len(browser.ranked()) == everyone - 1
+
+
+def test_people_whom_nothing_found_can_be_left_out(browser, labelled):
+    missed = keypoint_table(*labelled).query("cause == 'person_missed'")["person"].unique()
+    assert len(missed) == 1
+    everyone, first = len(browser.ranked()), browser.ranked().iloc[0]
+    assert (first["cause"], first["person"]) == ("person_missed", missed[0])
+    browser._controls["cause"].value = FOUND
+    ranked = browser.ranked()
+    assert len(ranked) == everyone - 1
+    assert missed[0] not in set(ranked["person"])
+    person = browser.scene.person(ranked.iloc[0])
+    shown = browser.scene.points(ranked.iloc[0], browser.state)
+    assert shown.tolist() == (person["v"] > 0).tolist()  # all labelled points, not those of one cause
+    browser.change(level="keypoint", part="face")
+    assert set(browser.ranked()["part"]) == {"face"}
+    assert "person_missed" not in set(browser.ranked()["cause"])
 
 
 def test_nothing_passes(browser):
@@ -525,6 +584,18 @@ def test_a_photo_is_uploaded(picker):
     picker.load(b"no picture", "notes.txt")
     assert "notes.txt" in picker.problem.value
     assert picker.scene.name == "me & you.png"
+
+
+def test_a_photo_of_ones_own_opens_without_a_box(person, predictor, tmp_path, monkeypatch):
+    monkeypatch.setattr("wbkit.widgets.people.detect_people", lambda image: pytest.fail("nobody asked"))
+    cv2.imwrite(str(tmp_path / "me.png"), person.image[..., ::-1])
+    for photo in (person.image, tmp_path / "me.png"):
+        picker = box_picker(photo, predictor)
+        assert picker.state.boxes == ()
+        assert "Drag a box" in picker.text.value
+        np.testing.assert_array_equal(picker.scene.image, person.image)
+    assert box_picker(person.image, predictor, (9, 8, 70, 60)).state.boxes == ((9, 8, 70, 60),)
+    assert box_picker(person, predictor).state.boxes == (tuple(person.box_xywh),)
 
 
 def test_the_download_holds_the_table(picker):

@@ -23,7 +23,7 @@ truth = load_annotations(data / "annotations" / "coco_wholebody_val_v1.0.json")
 points = truth.keypoints + np.random.default_rng(0).normal(0, 6, truth.keypoints.shape)
 points[..., 2] = 0.5
 results = results_from_arrays(points, None, truth.person_image_ids, np.ones(len(points)))
-display(heatmap_explorer(None, model))
+display(heatmap_explorer(None, model, keypoint="left_wrist"))
 display(dark_explorer())
 display(failure_browser(truth, results, images=data / "val2017", level="part"))
 display(box_picker(None, model))"""

@@ -23,7 +23,7 @@ DRAG_FIRST = "Drag a box around a person with the mouse, or press Find people."
 WRONG_PERSON = "Not the one you meant? Drag a box around them."
 RENDERED_ONLY = (
     "The small model that comes with wbkit has seen <b>rendered people only</b>: on photos it loses arms and "
-    "legs, and puts both feet on one spot. For photos load published weights, "
+    "legs, and may put both feet on one spot. For photos load published weights, "
     '<code>load_predictor("w32_dark_256x192")</code> from <code>wbkit.commands.models</code>.'
 )
 
@@ -211,15 +211,19 @@ def box_picker(
         image: (H, W, 3) uint8 RGB, a file, a `Person`, or None: the person with most labels of the
             embedded val pictures. Another photo can be uploaded in the widget.
         model: a `Predictor` of the 133 keypoints.
-        box: (4,) xywh image px to begin with; None: the best one that `detect_people` finds.
+        box: (4,) xywh image px to begin with; None: a `Person`'s own; on other pictures none,
+            until one is dragged.
 
     Raises:
         InputError: the model is no such Predictor, or picture or box cannot be used.
     """
     require_predictor(model)
-    person = as_person(image, box, None)
-    checked_boxes(person.image, person.box_xywh[None])
+    boxed = box is not None or image is None or isinstance(image, Person)
+    person = as_person(image, box if boxed else np.zeros(4), None)
     name = person.name.rsplit(" in ", 1)[-1]
     scene = PickerScene(person.image, model, name)
+    if not boxed:
+        return BoxPicker(scene, PickerState())
+    checked_boxes(person.image, person.box_xywh[None])
     first = tuple(float(v) for v in person.box_xywh)
     return BoxPicker(scene, PickerState((first,)))

@@ -15,7 +15,7 @@ class DarkExplorer(Explorer):
 
     def __init__(self, state: DarkState):
         super().__init__("dark_explorer", state, picture_kind="png")
-        sizes = [(f"{w} x {h}", (w, h)) for w, h in SIZES]
+        sizes = [(f"{h}x{w}", (w, h)) for w, h in SIZES]
         encodings = [("unbiased: at the true centre", True), ("biased: at the nearest pixel", False)]
         self.bind(
             dx=shell.slider("centre x", state.dx, -FARTHEST, FARTHEST, 0.01, tip="from the middle pixel"),
@@ -55,7 +55,7 @@ class DarkExplorer(Explorer):
         encoding = "unbiased" if s.unbiased else "biased"
         return (
             f"centre ({s.dx:+.2f}, {s.dy:+.2f}) from the middle pixel, sigma {s.sigma:.1f}, {noise}, "
-            f"{encoding} encoding, input {s.size[0]} x {s.size[1]}, blur kernel {s.kernel}"
+            f"{encoding} encoding, input {s.size[1]}x{s.size[0]}, blur kernel {s.kernel}"
         )
 
     def words(self) -> str:

@@ -156,7 +156,7 @@ def draw(state: DarkState) -> np.ndarray:
     side, height = patch.side, column_height(patch.side)
     picture = canvas.blank(2 * side + _GAP, height)
     (w, h), kind = state.map_size, "true centre" if state.unbiased else "centre rounded to a pixel"
-    canvas.text(picture, (0, 2), f"Heatmap of {w} x {h}, {kind}", bold=True)
+    canvas.text(picture, (0, 2), f"Heatmap of {h}x{w}, {kind}", bold=True)
     canvas.paste(picture, draw_patch(patch_of(state, logarithm=False)), 0, _TITLE)
     canvas.paste(picture, draw_errors(state, side, height - _TITLE - side - 8), 0, _TITLE + side + 8)
     title = f"Log of it, blurred with {state.kernel} px; DARK reads the frame"

@@ -15,7 +15,7 @@ from wbkit.failures import CAUSES, CLASSES, Analysis, analyse, keypoint_table
 from wbkit.failures.gallery import LEVELS, RANKINGS
 from wbkit.predict import Predictor
 from wbkit.widgets import failure_scene, shell
-from wbkit.widgets.failure_scene import ALL, PAGE, BrowserState, FailureScene, pictures_in
+from wbkit.widgets.failure_scene import ALL, FOUND, PAGE, BrowserState, FailureScene, pictures_in
 from wbkit.widgets.heatmap_explorer import require_predictor
 from wbkit.widgets.shell import Explorer
 
@@ -37,7 +37,7 @@ class FailureBrowser(Explorer):
             by=shell.dropdown("worst by", list(RANKINGS), state.by, "score: the most confident errors first"),
             part=shell.dropdown("part", lists["part"], state.part),
             keypoint=shell.dropdown("keypoint", lists["keypoint"], state.keypoint),
-            cause=shell.dropdown("cause", [ALL, *CAUSES], state.cause),
+            cause=shell.dropdown("cause", [ALL, FOUND, *CAUSES], state.cause),
             size=shell.dropdown("person size", list(failure_scene.SIZES), state.size),
             scores=shell.span("keypoint score", state.scores, 0.0, 1.0, 0.05),
             rank=shell.slider("rank, from 0", state.rank, 0, 1, 1, "d", "0 is the worst"),
@@ -156,7 +156,8 @@ def failure_browser(
         images: the folder of the pictures, or a mapping from image id to a file or to pixels; None: points
             are drawn without pictures.
         model: a Predictor whose heatmaps are shown for the chosen failure, if it is at hand.
-        chosen: filters to begin with, fields of `BrowserState`, such as part="lefthand".
+        chosen: filters to begin with, fields of `BrowserState`, such as part="lefthand";
+            cause="any, person found" leaves out people whom no detection found.
 
     Raises:
         InputError: a file or the table cannot be used, or there is no such folder.

@@ -24,6 +24,8 @@ from wbkit.widgets.heatmap_scene import HeatmapScene, HeatmapState
 from wbkit.widgets.people import Person
 
 ALL = "all"
+FOUND = "any, person found"
+"""A choice of `cause`: all but person_missed, of which there is no prediction to look at."""
 SIZES: dict[str, tuple[float, float]] = {  # COCO's, by the person's area
     ALL: (0, np.inf),
     "small (area < 32^2)": (0, 32**2),
@@ -48,7 +50,8 @@ class BrowserState:
     """What is chosen: the arguments of `wbkit.failures.worst`, and which of its rows is looked at.
 
     Attributes:
-        level, by, part, keypoint, cause: as there; `ALL` for no filter. size: a key of `SIZES`.
+        level, by, part, keypoint, cause: as there; `ALL` for no filter, `FOUND` for a cause of people that
+            some detection found. size: a key of `SIZES`.
         scores: lowest and highest score of the keypoint; those without a prediction pass if lowest is 0.
         rank: 0 for the worst.
     """
@@ -63,9 +66,11 @@ class BrowserState:
     rank: int = 0
 
     def passes(self, table: pd.DataFrame) -> pd.Series:
-        """Which rows have a person of the size and a keypoint of the score."""
+        """Which rows have a person of the size (found, if so chosen) and a keypoint of the score."""
         low, high = SIZES[self.size]
         sized = (table["person_area"] >= low) & (table["person_area"] < high)
+        if self.cause == FOUND:
+            sized &= table["cause"] != "person_missed"
         score = table["score"]
         scored = score.isna() if self.scores[0] <= 0 else pd.Series(False, index=table.index)
         top = np.inf if self.scores[1] >= 1 else self.scores[1]  # a heatmap's maximum may be above 1
@@ -93,7 +98,7 @@ class FailureScene:
     def _ranking(self, state: BrowserState) -> pd.DataFrame:
         """All that pass, worst first."""
         chosen = {name: getattr(state, name) for name in ("part", "keypoint", "cause")}
-        chosen = {name: value for name, value in chosen.items() if value != ALL}
+        chosen = {name: value for name, value in chosen.items() if value not in (ALL, FOUND)}
         return worst(
             self.table, len(self.table), level=state.level, by=state.by, where=state.passes, **chosen
         )
@@ -112,9 +117,9 @@ class FailureScene:
         person = self.person(row)
         if state.level == "keypoint":
             return (person["keypoint"] == row["keypoint"]).to_numpy()
-        chosen = person["v"].to_numpy() > 0 if state.cause == ALL else np.ones(NUM_KEYPOINTS, bool)
+        chosen = person["v"].to_numpy() > 0 if state.cause in (ALL, FOUND) else np.ones(NUM_KEYPOINTS, bool)
         for name in ("part", "keypoint", "cause"):
-            if getattr(state, name) != ALL:
+            if getattr(state, name) not in (ALL, FOUND):
                 chosen &= (person[name] == getattr(state, name)).to_numpy()
         if state.level == "part":
             chosen &= (person["part"] == row["part"]).to_numpy()

@@ -28,10 +28,10 @@ class HeatmapExplorer(Explorer):
         self.part = shell.dropdown("part", _PARTS, PART_OF_KEYPOINT[state.keypoint])
         self.keypoint = shell.dropdown("keypoint", names, state.keypoint)
         kernels = [(f"{k} px (sigma {_blur_sigma(k):.2f})", k) for k in range(1, 22, 2)]
-        sizes = [(f"{w} x {h}", (w, h)) for w, h in scene.sizes()]
+        sizes = [(f"{h}x{w}", (w, h)) for w, h in scene.sizes()]
         controls = {
             "size": shell.dropdown(
-                "input size", sizes, state.size, "the crop is cut and the network run again"
+                "input size", sizes, state.size, "height x width; the crop is cut and the network run again"
             ),
             "kernel": shell.dropdown(
                 "blur kernel", kernels, state.kernel, "of DARK's distribution modulation"
@@ -82,7 +82,7 @@ class HeatmapExplorer(Explorer):
         shown = f"{KEYPOINTS[s.keypoint]} ({part})"
         source = f"target of sigma {s.sigma:.1f}" if s.source == "target" else "predicted map"
         noise = f"noise {s.noise:.2f}" if s.noise else "no noise"
-        return f"{shown}, {source}, input {s.size[0]} x {s.size[1]}, blur kernel {s.kernel}, {noise}"
+        return f"{shown}, {source}, input {s.size[1]}x{s.size[0]}, blur kernel {s.kernel}, {noise}"
 
     def words(self) -> str:
         """See `Explorer`."""
@@ -125,7 +125,7 @@ def heatmap_explorer(
     box: np.ndarray | None = None,
     *,
     labels: np.ndarray | None = None,
-    keypoint: str = "left_wrist",
+    keypoint: str | None = None,
 ) -> HeatmapExplorer:
     """Heatmap, log-map with Taylor's step, and the positions of argmax, quarter shift, DARK and UDP.
 
@@ -137,20 +137,20 @@ def heatmap_explorer(
         model: a `Predictor` of the 133 keypoints.
         box: (4,) xywh image px around the person; None: the best one that `detect_people` finds.
         labels: (133, 3) x, y image px and v, or None; with them errors and ideal targets can be seen.
-        keypoint: the name to begin with.
+        keypoint: the name to begin with; None: one with a clear map that shows DARK at work, see
+            `HeatmapScene.telling_keypoint`.
 
     Raises:
         InputError: the model is no Predictor of 133 keypoints, the picture cannot be used, or there is no
             such keypoint.
     """
     require_predictor(model)
-    if keypoint not in KEYPOINTS:
+    if keypoint is not None and keypoint not in KEYPOINTS:
         raise InputError(f"there is no keypoint {keypoint!r}", "wbkit.keypoints.KEYPOINTS lists all names")
-    recipe = model.recipe
-    state = HeatmapState(
-        KEYPOINTS.index(keypoint), recipe.input_size, sigma=recipe.sigma, kernel=recipe.blur_kernel_size
-    )
-    return HeatmapExplorer(HeatmapScene(as_person(image, box, labels), model), state)
+    recipe, scene = model.recipe, HeatmapScene(as_person(image, box, labels), model)
+    first = scene.telling_keypoint() if keypoint is None else KEYPOINTS.index(keypoint)
+    state = HeatmapState(first, recipe.input_size, sigma=recipe.sigma, kernel=recipe.blur_kernel_size)
+    return HeatmapExplorer(scene, state)
 
 
 def require_predictor(model: object) -> None:

@@ -23,6 +23,9 @@ from wbkit.widgets.taylor import Patch, column_height, draw_column
 SOURCES = ("predicted", "target")
 SIZE_FACTORS = (1 / 2, 2 / 3, 1, 3 / 2, 2)
 """Input sizes offered, as factors on the recipe's, where HRNet's strides allow them."""
+BODY_POINTS = range(*PARTS["body"].indices(len(KEYPOINTS)))
+HIGH = 0.7
+"""A map with a higher maximum is a clear one."""
 _STRIDE = 32  # of HRNet's lowest branch: both sides must be multiples of it
 PATCH_SIDE = Patch.count * Patch.cell
 _GAP = 20
@@ -121,6 +124,27 @@ class HeatmapScene:
         """Decoder -> (2,) heatmap px."""
         found = estimates(self.heatmap(state)[None], state.kernel)
         return {name: points[0] for name, points in found.items()}
+
+    def telling_keypoint(self) -> int:
+        """One to begin with: of the body's labelled points with a high map, where DARK's step helps most.
+
+        That is where DARK is nearer to the label, compared with the better of argmax and quarter shift.
+        Where no map is high all labelled ones are compared; without labels it is the body's highest map.
+        """
+        size = self.predictor.recipe.input_size
+        states = [HeatmapState(k, size, kernel=self.predictor.recipe.blur_kernel_size) for k in BODY_POINTS]
+        height = {s: float(self.heatmap(s).max()) for s in states}
+        labelled = [s for s in states if self.truth(s) is not None]
+        if not labelled:
+            return max(states, key=height.get).keypoint
+        high = [s for s in labelled if height[s] >= HIGH]
+        return max(high or labelled, key=self._gain).keypoint
+
+    def _gain(self, state: HeatmapState) -> float:
+        """By how many heatmap px DARK is nearer to the label than argmax and quarter shift are."""
+        truth = self.truth(state) / self.maps(state.size).codec.scale
+        off = {name: float(np.hypot(*(point - truth))) for name, point in self.estimates(state).items()}
+        return min(off["argmax"], off["quarter"]) - off["DARK"]
 
     def to_image(self, crop_points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Crop px -> image px."""
