@@ -102,7 +102,7 @@ def plot_sensitivity(
     ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.02))
     title = f"{statistic} of the people in each slice"
     finish(ax, title, ylabel=statistic, ylim=(0, 1.02))
-    ax.set_xlabel(f"{xlabel}; above: people with labels in the part", labelpad=8 + _LINE * len(parts))
+    ax.set_xlabel(f"{xlabel}\n(above: people with labels in the part)", labelpad=8 + _LINE * len(parts))
     return ax
 
 
