@@ -53,6 +53,7 @@ from wbkit.plots import (
     show_causes,
     show_worst,
     truth_beside_prediction,
+    words,
 )
 from wbkit.plots.body_figure import WIDTH, figure_points
 
@@ -308,6 +309,20 @@ def test_sensitivity_draws_a_line_a_part(analysis):
         np.testing.assert_allclose(container[0].get_ydata().astype(float), here["AR"])
         assert container[0].get_color() == PART_STYLES[part][0]
     assert len({c[0].get_marker() for c in ax.containers}) == 6
+    said = texts(ax)
+    for part, here in rows.groupby("part", observed=True):
+        start = said.index(words(part))
+        assert said[start + 1 : start + 1 + len(here)] == [f"{n:,}" for n in here["persons"]]
+
+
+def test_many_slices_have_upright_names(table):
+    for by, angle in (("score", 90), ("size", 0)):
+        rows = slice_table(table, by)
+        for ax in plot_slices(rows):
+            assert {label.get_rotation() for label in ax.get_xticklabels()} == {angle}
+    body = rows[rows["part"] == "body"]
+    names = [label.get_text() for label in plot_slices(rows)[0].get_xticklabels()]
+    assert names == [f"{b}\n{n:,}" for b, n in zip(body["bin"], body["labelled"], strict=True)]
 
 
 # --- calibration -----------------------------------------------------------------------------------

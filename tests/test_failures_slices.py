@@ -157,6 +157,8 @@ def test_every_person_is_in_one_slice(analysis, by):
     labelled = analysis.pairs.labelled
     for part, here in rows.groupby("part", observed=True):
         total = labelled[:, PARTS[part]].any(1).sum()
+        known = labelled[:, PARTS[part]].sum() if by != "part_size" else here["labelled"].sum()
+        assert here["labelled"].sum() == known
         assert here["persons"].sum() == total
         official = per_part_table(*noisy()).loc[part, "AR"]
         assert (here["AR"] * here["persons"]).sum() / total == pytest.approx(official, abs=0.03)
@@ -176,6 +178,20 @@ def test_errors_of_small_people_show_in_their_slice_only():
     assert (rows[~large]["AR"] < 0.9).all()
     assert rows["persons"].sum() == 40
     assert (rows["AR_low"] <= rows["AR_high"]).all()
+
+
+def test_people_and_labels_of_a_slice_are_counted_for_each_part(analysis, table):
+    rows = sensitivity(analysis, by="size").set_index(["part", "low"])
+    labelled = table[table["v"] > 0]
+    side = np.sqrt(labelled["person_area"].astype(float))
+    here = labelled[(side >= 96) & (side < 160)]
+    counts = {}
+    for part in PARTS:
+        own = here if part == "wholebody" else here[here["part"] == part]
+        row = rows.loc[(part, 96)]
+        counts[part] = (own["person"].nunique(), len(own))
+        assert (row["persons"], row["labelled"]) == counts[part]
+    assert len(set(counts.values())) > 3  # parts differ
 
 
 # --- calibration -----------------------------------------------------------------------------------
@@ -309,7 +325,7 @@ def test_intervals_of_all_keypoints_together_equal_a_naive_loop():
     errors, largest = {}, np.zeros(30)
     for name in KEYPOINTS:
         here = rows[rows["keypoint"] == name]
-        sums = {i: (0.0, 0) for i in pictures}
+        sums = dict.fromkeys(pictures, (0.0, 0))
         for image, values in here.groupby("image_id")["gain"]:
             sums[image] = values.sum(), len(values)
         mean = here["gain"].mean()
