@@ -26,14 +26,15 @@ def plot_confusion_matrix(matrix: pd.DataFrame, *, title: str | None = None, ax:
     values = counts.to_numpy(float)
     shares = values / np.maximum(matrix["labelled"].to_numpy(float), 1)[:, None]
     rows, columns = values.shape
-    ax = new_axes(ax, 3.4 + 0.36 * columns, 2.3 + 0.27 * rows)
+    ax = new_axes(ax, max(2.9 + 0.29 * columns, 6.5), 2.3 + 0.25 * rows)
     limit = max(float(shares.max(initial=0)), 0.01)
     picture = ax.imshow(shares, cmap="Blues", vmin=0, vmax=limit, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if value:
             style = {"ha": "center", "va": "center", "fontsize": 7.5 if rows > 12 else 8.5}
             color = ink_on(picture.cmap(picture.norm(shares[row, column]))[:3])
-            ax.text(column, row, f"{value:.0f}", color=color, **style)
+            text = f"{value:.0f}" if value < 10_000 else f"{value / 1000:.0f}k"
+            ax.text(column, row, text, color=color, **style)
         elif columns > row == column and matrix.index[row] == counts.columns[column]:
             ax.plot(column, row, ".", color="#BBBBBB", ms=3)  # its own place
     _frame(ax, rows, columns, cut=rows)

@@ -84,7 +84,7 @@ def plot_sensitivity(
         statistic: AP, AP50 or AR.
         xlabel: what was cut by.
     """
-    ax = new_axes(ax, 7.0, 3.9)
+    ax = new_axes(ax, 7.0, 4.6)
     bins = [b for b in curves["bin"].cat.categories if (curves["bin"] == b).any()]
     parts = [part for part in curves["part"].cat.categories if (curves["part"] == part).any()]
     for shift, part in enumerate(parts):
