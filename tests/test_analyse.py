@@ -17,12 +17,22 @@ from wbkit.annotations import load_annotations, load_results, results_to_json
 from wbkit.cli import build_parser, main
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
-from wbkit.failure_report.collect import MEANINGS, collect, one_slicing
+from wbkit.failure_report.collect import COMPARED, MEANINGS, collect, one_slicing
 from wbkit.failure_report.figures import drawings
-from wbkit.failure_report.page import cost_text, costliest
+from wbkit.failure_report.page import Source, causes_beside_chance, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
-from wbkit.failure_report.write import with_intervals
-from wbkit.failures import CLASSES, LABELLED_CAUSES, SLICINGS, analyse, keypoint_table, slice_table
+from wbkit.failure_report.write import spelled_out, table_text, with_intervals
+from wbkit.failures import (
+    CLASSES,
+    LABELLED_CAUSES,
+    SLICINGS,
+    analyse,
+    cause_table,
+    chance_rates,
+    compare,
+    keypoint_table,
+    slice_table,
+)
 from wbkit.failures.repairs import TARGETS
 from wbkit.nms import rescore_and_nms
 
@@ -92,6 +102,8 @@ def test_figures_are_whole_pictures(written):
     names = {path.stem for path in folder.glob("*.png")}
     assert names == {path.stem for path in folder.glob("*.pdf")}
     assert {"causes", "costs", "waterfall_wholebody", "body_map_error_person", "comparison_parts"} <= names
+    assert {"comparison_fixed_broken", "comparison_changes", "confusions_body", "confusions_hand"} <= names
+    assert {f"slices_{by}" for by in ("visibility", "score", "overlap")} <= names
     for name in names:
         picture = cv2.imread(str(folder / f"{name}.png"))
         assert picture is not None
@@ -107,14 +119,23 @@ def test_the_page_is_whole_and_offline(written):
     assert parser.scripts == 0
     figures = {path.stem for path in (written[0] / "out" / "figures").glob("*.png")}
     pictures = re.findall(r'<img alt="([^"]*)"', page)
-    assert len(pictures) == len(figures) + 12 + 1  # figures, the gallery, the examples of classes
+    assert len(pictures) == len(figures) + 12 + 2  # figures, the gallery, the examples of classes
     assert all(len(alt) > 15 for alt in pictures)
     for error_class in CLASSES.values():
         assert error_class.definition.replace("'", "&#x27;") in page or error_class.definition in page
     assert "<math" in page
     assert "without it AP would be" in page
     assert "Two departures from their program" in page
-    assert "about 7 would exclude 0 by chance" in page
+    points = table(written, "comparison_keypoints")
+    each, together = (((points[f"low{e}"] > 0) | (points[f"high{e}"] < 0)).sum() for e in ("", "_all"))
+    assert f"of 133, about 7 would leave out 0 by chance, and {each} do" in page
+    assert f"hold for all 133 together in 95 % of resamples; {together} leave out 0" in page
+    assert "Intervals (95 %) come from 3 bootstrap resamples" in page
+    assert "differences come from 100 bootstrap resamples of the pictures. Both" in page
+    assert "AP also depends on how many people a slice holds" in page
+    text = re.sub(r"<code[^>]*>.*?</code>", "", re.sub(r"base64,[^\"]*", "", page), flags=re.DOTALL)
+    assert "left hand" in text
+    assert not re.findall(r"lefthand|righthand", text)
     worst = table(written, "worst_persons").iloc[0]
     assert f"person {worst['person_id']}, picture {worst['image_id']}: mean ks {worst['value']:.2f}" in page
 
@@ -249,6 +270,42 @@ def test_intervals_in_one_column():
     row = pd.DataFrame({"AP": [0.5], "AP_low": [0.4], "AP_high": [0.6], "n": [3]})
     shown = with_intervals(row)
     assert shown.to_dict("list") == {"AP": ["0.500 (0.400 to 0.600)"], "n": [3]}
+
+
+def test_how_many_resamples_are_behind_a_comparison():
+    """Without --intervals a comparison has 100 all the same, and the page says so."""
+    truth, results = noisy()
+    analysis = analyse(truth, results)
+    findings = collect(analysis, analyse(truth, noisy(1)[1]))
+    assert (findings.resamples, findings.compared) == (0, COMPARED)
+    page = report_notebook(findings, [], {}, Source("a.json", "r.json", "b.json"))
+    text = "\n".join(cell["source"] for cell in page.cells)
+    assert f"from {COMPARED} bootstrap resamples of the pictures, though none were asked for" in text
+    assert "Intervals (95 %) come" not in text
+    direct = compare(analysis, findings.other, resamples=COMPARED)
+    pd.testing.assert_frame_equal(findings.tables["comparison_keypoints"], direct.keypoints)
+
+
+def test_causes_stand_beside_chance():
+    analysis = analyse(*noisy())
+    findings = collect(analysis)
+    shown = causes_beside_chance(findings)
+    causes, chance = cause_table(findings.keypoints), chance_rates(analysis)
+    assert shown.columns.tolist() == ["body", "foot", "face", "lefthand", "righthand"]  # fits any page
+    assert shown.index.tolist() == list(LABELLED_CAUSES)
+    assert shown.loc["good", "face"] == f"{100 * causes.loc['face', 'good']:.1f}"
+    found, by_chance = 100 * causes.loc["body", "inversion"], 100 * chance.loc["body", "inversion"]
+    assert shown.loc["inversion", "body"] == f"{found:.1f} ({by_chance:.1f})"
+    assert "(" not in shown.loc["hand_swap", "body"]
+
+
+def test_readers_see_parts_and_causes_in_words():
+    rows = pd.DataFrame({"part": pd.Categorical(["lefthand"]), "keypoint": ["left_hand_root"], "n": [1.5]})
+    rows = rows.assign(cause="contour_slide").set_axis(["righthand"])
+    shown = spelled_out(rows)
+    assert shown.loc["right hand"].tolist() == ["left hand", "left_hand_root", 1.5, "contour slide"]
+    assert rows.index.tolist() == ["righthand"]  # a copy
+    assert "left hand" in table_text(rows)
 
 
 def test_the_costliest_cause_by_hand():

@@ -53,6 +53,7 @@ from wbkit.plots import (
     show_causes,
     show_worst,
     truth_beside_prediction,
+    words,
 )
 from wbkit.plots.body_figure import WIDTH, figure_points
 
@@ -308,6 +309,20 @@ def test_sensitivity_draws_a_line_a_part(analysis):
         np.testing.assert_allclose(container[0].get_ydata().astype(float), here["AR"])
         assert container[0].get_color() == PART_STYLES[part][0]
     assert len({c[0].get_marker() for c in ax.containers}) == 6
+    said = texts(ax)
+    for part, here in rows.groupby("part", observed=True):
+        start = said.index(words(part))
+        assert said[start + 1 : start + 1 + len(here)] == [f"{n:,}" for n in here["persons"]]
+
+
+def test_many_slices_have_upright_names(table):
+    for by, angle in (("score", 90), ("size", 0)):
+        rows = slice_table(table, by)
+        for ax in plot_slices(rows):
+            assert {label.get_rotation() for label in ax.get_xticklabels()} == {angle}
+    body = rows[rows["part"] == "body"]
+    names = [label.get_text() for label in plot_slices(rows)[0].get_xticklabels()]
+    assert names == [f"{b}\n{n:,}" for b, n in zip(body["bin"], body["labelled"], strict=True)]
 
 
 # --- calibration -----------------------------------------------------------------------------------
@@ -365,6 +380,23 @@ def test_keypoints_that_change_most_are_ranked(comparison):
     wanted = [*known[known > 0].head(4).index, *known[known < 0].tail(4).index]
     assert [t.get_text().split()[0] for t in ax.get_yticklabels()] == wanted
     assert texts(ax) == [f"{known[k]:+.3f}" for k in wanted]
+    rows = comparison.keypoints.loc[wanted]
+    markers = [line for line in ax.get_lines() if line.get_marker() in "<>"]
+    sure = ((rows["low_all"] > 0) | (rows["high_all"] < 0)).tolist()
+    assert [m.get_markerfacecolor() != "white" for m in markers] == sure
+    wide = [line.get_xdata() for line in ax.get_lines() if line.get_marker() == "|"]
+    np.testing.assert_allclose(wide, rows[["low_all", "high_all"]])
+    assert f"interval of all {len(known)} together" in [t.get_text() for t in ax.get_legend().get_texts()]
+
+
+def test_only_what_holds_for_all_keypoints_together_is_sure(comparison):
+    """Both intervals of the first leave out 0, of the second only its own."""
+    points = comparison.keypoints.iloc[:2].assign(
+        difference=[0.2, 0.1], low=[0.15, 0.05], high=[0.25, 0.15], low_all=[0.1, -0.05], high_all=[0.3, 0.25]
+    )
+    ax = plot_keypoint_changes(points)
+    markers = [line for line in ax.get_lines() if line.get_marker() in "<>"]
+    assert [m.get_markerfacecolor() == "white" for m in markers] == [False, True]
 
 
 # --- galleries -------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ from wbkit.failures import (
     slice_table,
     worst,
 )
+from wbkit.failures.compare import mean_intervals
+from wbkit.failures.intervals import picture_weights
 from wbkit.keypoints import KEYPOINTS, PARTS
 
 
@@ -155,6 +157,8 @@ def test_every_person_is_in_one_slice(analysis, by):
     labelled = analysis.pairs.labelled
     for part, here in rows.groupby("part", observed=True):
         total = labelled[:, PARTS[part]].any(1).sum()
+        known = labelled[:, PARTS[part]].sum() if by != "part_size" else here["labelled"].sum()
+        assert here["labelled"].sum() == known
         assert here["persons"].sum() == total
         official = per_part_table(*noisy()).loc[part, "AR"]
         assert (here["AR"] * here["persons"]).sum() / total == pytest.approx(official, abs=0.03)
@@ -174,6 +178,20 @@ def test_errors_of_small_people_show_in_their_slice_only():
     assert (rows[~large]["AR"] < 0.9).all()
     assert rows["persons"].sum() == 40
     assert (rows["AR_low"] <= rows["AR_high"]).all()
+
+
+def test_people_and_labels_of_a_slice_are_counted_for_each_part(analysis, table):
+    rows = sensitivity(analysis, by="size").set_index(["part", "low"])
+    labelled = table[table["v"] > 0]
+    side = np.sqrt(labelled["person_area"].astype(float))
+    here = labelled[(side >= 96) & (side < 160)]
+    counts = {}
+    for part in PARTS:
+        own = here if part == "wholebody" else here[here["part"] == part]
+        row = rows.loc[(part, 96)]
+        counts[part] = (own["person"].nunique(), len(own))
+        assert (row["persons"], row["labelled"]) == counts[part]
+    assert len(set(counts.values())) > 3  # parts differ
 
 
 # --- calibration -----------------------------------------------------------------------------------
@@ -292,6 +310,76 @@ def test_a_comparison_turned_round_is_its_mirror():
     np.testing.assert_allclose(first.parts["AP_low"], -second.parts["AP_high"], atol=1e-12)
     np.testing.assert_allclose(first.keypoints["low"], -second.keypoints["high"], atol=1e-12)
     np.testing.assert_array_equal(first.keypoints["fixed"], second.keypoints["broken"])
+
+
+def test_intervals_of_all_keypoints_together_equal_a_naive_loop():
+    truth, a, b = better_and_worse()
+    compared = compare(truth, a, b, resamples=30, seed=4, level=0.9)
+    assert (compared.resamples, compared.level) == (30, 0.9)
+    tables = [keypoint_table(truth, x) for x in (a, b)]
+    gain = tables[1]["similarity"].fillna(0) - tables[0]["similarity"].fillna(0)
+    rows = tables[0].assign(gain=gain.astype(float))[tables[0]["v"] > 0]
+    pictures = np.sort(truth.image_ids)
+    draws = np.random.default_rng(4).multinomial(len(pictures), np.full(len(pictures), 1 / len(pictures)), 30)
+    names = ["left_hand_root", "left_thumb3", "left_big_toe", "nose", "right_small_toe"]
+    errors, largest = {}, np.zeros(30)
+    for name in KEYPOINTS:
+        here = rows[rows["keypoint"] == name]
+        sums = dict.fromkeys(pictures, (0.0, 0))
+        for image, values in here.groupby("image_id")["gain"]:
+            sums[image] = values.sum(), len(values)
+        mean = here["gain"].mean()
+        errors[name] = np.sqrt(sum((g - mean * n) ** 2 for g, n in sums.values())) / len(here)
+        for r, draw in enumerate(draws) if errors[name] > 1e-9 else ():
+            taken = [sums[i] for i, times in zip(pictures, draw, strict=True) for _ in range(times)]
+            count = sum(n for _, n in taken)
+            own = sum(g for g, _ in taken) / count
+            error = np.sqrt(sum((g - own * n) ** 2 for g, n in taken)) / count
+            largest[r] = max(largest[r], abs(own - mean) / max(error, errors[name] / 2))
+    reach = np.quantile(largest, 0.9)
+    for name in names:
+        row = compared.keypoints.loc[name]
+        low, high = row["difference"] - reach * errors[name], row["difference"] + reach * errors[name]
+        assert row["low_all"] == pytest.approx(min(low, row["low"]), abs=1e-6)
+        assert row["high_all"] == pytest.approx(max(high, row["high"]), abs=1e-6)
+    points = compared.keypoints
+    assert (points["low_all"] <= points["low"]).all()
+    assert (points["high_all"] >= points["high"]).all()
+    changed = points["part"].isin(["lefthand", "foot"])
+    assert (points["low_all"] < points["low"])[changed].all()
+    assert (points.loc[~changed, ["low_all", "high_all"]] == 0).all(axis=None)
+    assert (points.loc[points["part"] == "foot", "high_all"] < 0).all()
+
+
+def test_that_nothing_changed_is_told_nineteen_times_in_twenty():
+    """Gains that are pure chance, alike within a part: how often any of 133 intervals leaves out 0."""
+    rng = np.random.default_rng(0)
+    runs, pictures = 160, 80
+    wrong = {"one": 0, "all": 0}
+    for run in range(runs):
+        shared = np.repeat(rng.normal(size=(pictures, 19)), 7, axis=1)
+        gains = shared + rng.normal(size=(pictures, 133))
+        counts = rng.integers(0, 4, gains.shape)
+        found = mean_intervals(gains * counts, counts, picture_weights(pictures, 200, run), 0.95)
+        assert (found["low_all"] <= found["low"]).all()
+        for name, end in (("one", ""), ("all", "_all")):
+            wrong[name] += ((found[f"low{end}"] > 0) | (found[f"high{end}"] < 0)).any()
+    assert wrong["one"] > 0.9 * runs
+    assert 0.01 * runs <= wrong["all"] <= 0.1 * runs
+
+
+def test_intervals_where_little_is_known():
+    gains, counts = np.zeros((5, 4)), np.ones((5, 4), int)
+    gains[:, 0] = [1, 2, 3, 4, 5]
+    gains[:, 1] = 0.25  # every picture gains the same
+    counts[1:, 2], gains[0, 2] = 0, 1  # in one picture only
+    counts[:, 3] = 0
+    found = mean_intervals(gains, counts, picture_weights(5, 50), 0.95)
+    assert found["low_all"][0] < found["low"][0] < 3 < found["high"][0] < found["high_all"][0]
+    assert [found[end][1] for end in found] == pytest.approx([0.25] * 4)
+    assert all(np.isnan(found[end][2:]).all() for end in found)
+    without = mean_intervals(gains, counts, picture_weights(5, 0), 0.95)
+    assert all(np.isnan(ends).all() for ends in without.values())
 
 
 def test_results_of_other_labels_are_refused():

@@ -42,6 +42,7 @@ tbody tr { border-bottom: 1px solid var(--line); } tbody tr:hover { background: 
 tbody th { text-align: left; font-weight: 600; }
 td, tbody th { font-variant-numeric: tabular-nums; }
 .text_cell_render td, .text_cell_render th, table.words td, table.words th { text-align: left; }
+table.words td:nth-child(2) { min-width: 13rem; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
 .gallery figure { margin: 0; } .gallery figcaption { font-size: .8rem; color: var(--soft); line-height: 1.4; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,15 +10,18 @@ from tqdm import tqdm
 
 from wbkit.evaluate import per_part_table
 from wbkit.failures import (
+    CONFUSION_PARTS,
     PERSON_SLICINGS,
     SLICINGS,
     Analysis,
     ap_cost,
     ap_intervals,
     cause_table,
+    chance_rates,
     class_table,
     cloud_table,
     compare,
+    confusion_matrix,
     confusion_table,
     detection_table,
     expected_calibration_error,
@@ -45,15 +49,17 @@ MEANINGS: dict[str, str] = {
     "parts": "AP and AR of each part, as the official evaluation has them.",
     "intervals": "AP and AR of each part with bootstrap intervals over pictures.",
     "causes": "Share of the labelled keypoints with each cause, by part.",
+    "chance": "Share of each cause if errors kept their lengths and had random directions, by part.",
     "causes_ronchi": "The same in the five classes of Ronchi & Perona.",
     "costs": "AP and AR that each cause costs, repaired alone and one after the other, by part.",
     "waterfall": "The steps from the measured AP to 1, by part.",
     "keypoint_summary": "Each of the 133 keypoints: errors, similarity, the most frequent cause.",
     "confusions": "Which keypoint was predicted where which other one is.",
+    "confusion_matrices": "The squares of confusions within each part, a row for each field that is not 0.",
     "clouds": "Middle and width of each keypoint's errors by the square root of the person's area.",
     "precision_recall": "Precision over recall of each part at OKS .50, .75 and .90.",
     "slices": "Errors by size, part size, visibility, occlusion, truncation, crowding, labels and score.",
-    "sensitivity": "AP and AR of the people in each slice.",
+    "sensitivity": "AP and AR of the people in each slice; people and labelled keypoints of each part.",
     "calibration_keypoints": "Reliability of keypoint scores: a point is right from ks .5 on.",
     "calibration_persons": "Reliability of persons' scores: what they should be is the OKS.",
     "calibration_errors": "Expected calibration error of each part and of persons.",
@@ -64,7 +70,8 @@ MEANINGS: dict[str, str] = {
     "worst_persons": "The found persons with the lowest mean keypoint similarity.",
     "worst_keypoints": "The most confident errors.",
     "comparison_parts": "AP and AR of both results, their difference, and its interval.",
-    "comparison_keypoints": "Mean similarity of each keypoint in both, and the shares fixed and broken.",
+    "comparison_keypoints": "Mean similarity of each keypoint in both; intervals (low, high: of each by "
+    "itself; low_all, high_all: of all together); the shares fixed and broken.",
     "comparison_changes": "How many labelled keypoints went from which cause to which.",
     "comparison_rows": "Every labelled keypoint whose cause differs.",
     "keypoints": "One row for every keypoint of every labelled person.",
@@ -81,6 +88,7 @@ class Findings:
         keypoints: of `keypoint_table`.
         tables: name -> table, in the order and with the meaning of `MEANINGS`; all but `keypoints`.
         target: where repaired points went, of `wbkit.failures.repairs.TARGETS`.
+        resamples: behind the intervals, 0 for none. compared: behind those of the comparison.
     """
 
     analysis: Analysis
@@ -88,6 +96,8 @@ class Findings:
     keypoints: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     target: str = "truth"
+    resamples: int = 0
+    compared: int = 0
 
 
 def collect(
@@ -102,7 +112,7 @@ def collect(
 
     Args:
         analysis, other: of one or two results files on the same labels.
-        intervals: bootstrap resamples for intervals; 0 for none.
+        intervals: bootstrap resamples for intervals; 0 for none, except that a comparison has `COMPARED`.
         target: where repaired points go, "truth" or "margin"; see `ap_cost`.
         progress: show bars.
 
@@ -114,7 +124,11 @@ def collect(
     tables = {"classes": class_table(), "parts": per_part_table(analysis.annotations, analysis.results)}
     if intervals:
         tables["intervals"] = ap_intervals(analysis, **options)
-    tables |= {"causes": cause_table(keypoints), "causes_ronchi": cause_table(keypoints, column="ronchi")}
+    tables |= {
+        "causes": cause_table(keypoints),
+        "chance": chance_rates(analysis),
+        "causes_ronchi": cause_table(keypoints, column="ronchi"),
+    }
     tables["costs"] = ap_cost(analysis, target=target, **options).assign(target=target)
     steps = [
         waterfall_table(tables["costs"], p).assign(part=p) for p in (*PARTS, "hand") if _known(tables, p)
@@ -125,11 +139,13 @@ def collect(
     tables |= _cut(analysis, keypoints, intervals, progress)
     tables |= _scores(analysis, keypoints)
     tables |= _people(analysis, keypoints)
+    compared = max(intervals, COMPARED) if other is not None else 0
     if other is not None:
-        found = compare(analysis, other, resamples=max(intervals, COMPARED), progress=progress)
-        tables |= {f"comparison_{name}": table for name, table in vars(found).items()}
+        found = compare(analysis, other, resamples=compared, progress=progress)
+        names = ("parts", "keypoints", "changes", "rows")
+        tables |= {f"comparison_{name}": getattr(found, name) for name in names}
     ordered = {name: tables[name] for name in MEANINGS if name in tables}
-    return Findings(analysis, other, keypoints, ordered, target)
+    return Findings(analysis, other, keypoints, ordered, target, intervals, compared)
 
 
 def _known(tables: dict[str, pd.DataFrame], part: str) -> bool:
@@ -141,8 +157,17 @@ def _about_keypoints(keypoints: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {
         "keypoint_summary": keypoint_summary(keypoints),
         "confusions": confusion_table(keypoints),
+        "confusion_matrices": pd.concat(_squares(keypoints), ignore_index=True),
         "clouds": cloud_table(keypoints),
     }
+
+
+def _squares(keypoints: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The confusions of each part, a row for each pair of keypoints that occurs."""
+    for part in CONFUSION_PARTS:
+        square = confusion_matrix(keypoints, part)
+        rows = square.reset_index().melt(["keypoint", "labelled"], var_name="lies_on", value_name="count")
+        yield rows[rows["count"] > 0].assign(part=part)
 
 
 def _cut(

@@ -15,9 +15,10 @@ from wbkit.failure_report.collect import Findings, collect
 from wbkit.failure_report.figures import TARGET_WORDS, drawings
 from wbkit.failure_report.page import Source, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
-from wbkit.failure_report.write import write_figures, write_tables
+from wbkit.failure_report.write import spelled_out, write_figures, write_tables
 from wbkit.failures import Analysis, analyse
 from wbkit.nms import rescore_and_nms
+from wbkit.plots import words
 from wbkit.report import notebook_to_html, write_page
 
 
@@ -56,7 +57,7 @@ def analyse_results(options: argparse.Namespace) -> None:
 def show_table(table: pd.DataFrame, title: str) -> None:
     """Print a table of numbers."""
     print(f"\n{title}")
-    print(table.to_string(float_format="{:.3f}".format))
+    print(spelled_out(table).to_string(float_format="{:.3f}".format))
 
 
 def _analysed(annotations: Annotations, file: Path, rescore: bool) -> Analysis:
@@ -78,15 +79,16 @@ def show_summary(findings: Findings) -> None:
     causes = findings.tables["causes"]
     shown = (100 * causes.drop(columns="labelled")).loc[:, lambda t: (t > 0).any()]
     print("\nWhat became of the labelled keypoints, percent")
-    print(shown.to_string(float_format="{:.1f}".format))
+    print(spelled_out(shown).to_string(float_format="{:.1f}".format))
     print("\nWhat costs most AP, each cause repaired alone (the report has all)")
     print(TARGET_WORDS[findings.target])
     rows = {}
     for part in findings.tables["parts"].index:
         dearest = costliest(findings, part).head(3)
         found = [f"{r.repair} {cost_text(r)}" for r in dearest.itertuples()]
-        rows[part] = found + [""] * (3 - len(found))
+        rows[words(part)] = found + [""] * (3 - len(found))
     print(pd.DataFrame.from_dict(rows, orient="index").to_string(header=False))
     if findings.other is not None:
         columns = ["AP_a", "AP_b", "AP_difference", "AP_low", "AP_high"]
-        show_table(findings.tables["comparison_parts"][columns], "the second results beside the first")
+        title = f"the second results beside the first ({findings.compared} resamples for AP_low to AP_high)"
+        show_table(findings.tables["comparison_parts"][columns], title)

@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 
 from wbkit import plots
 from wbkit.failure_report.collect import Findings, one_slicing
-from wbkit.failures import SLICINGS
+from wbkit.failures import CONFUSION_PARTS, SLICINGS, confusion_matrix
 
-SLICINGS_DRAWN = ("size", "part_size", "occlusion", "crowding", "truncation")
+SLICINGS_DRAWN = (
+    "size", "part_size", "visibility", "occlusion", "crowding", "overlap", "truncation", "score",
+)  # fmt: skip
 """Slicings with a figure; the table "slices" holds all."""
 
 TARGET_WORDS = {
@@ -20,6 +22,17 @@ TARGET_WORDS = {
     "(the correction of Ronchi & Perona)",
 }
 """What a repair does, for each of `wbkit.failures.repairs.TARGETS`."""
+
+_SQUARES = {
+    "face": ", by regions (the diagonal: on the mirrored point of the same region)",
+    "hand": "s, left and right together",
+}
+
+_SLICED_AP = (
+    "AP of the people in each slice; cut by: {title}. AP also depends on how many people a slice holds, "
+    "because a false alarm counts in every slice: compare models within a slice; AR, in the table, can be "
+    "compared between slices."
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,18 @@ def _keypoints(findings: Findings) -> Iterator[Drawing]:
         "confusions",
         lambda: plots.plot_confusions(findings.tables["confusions"]),
     )
+    for part in CONFUSION_PARTS:
+        square = confusion_matrix(findings.keypoints, part)
+        if square.drop(columns="labelled").to_numpy().any():
+            title = f"Predicted where another keypoint is: {'both hands' if part == 'hand' else part}"
+            yield Drawing(
+                f"confusions_{part}",
+                f"Rows: labelled keypoints of the {part}{_SQUARES.get(part, '')}; columns: the keypoint "
+                "whose place they were predicted at; numbers are keypoints, shades their share of the row. "
+                "Points that lie on no other keypoint are in no field.",
+                "confusion_matrices",
+                lambda s=square, t=title: plots.plot_confusion_matrix(s, title=t),
+            )
 
 
 def _cuts(findings: Findings) -> Iterator[Drawing]:
@@ -129,7 +154,7 @@ def _cuts(findings: Findings) -> Iterator[Drawing]:
         if len(curves):
             yield Drawing(
                 f"sensitivity_{by}",
-                f"AP of the people in each slice; cut by: {title}.",
+                _SLICED_AP.format(title=title),
                 "sensitivity",
                 lambda c=curves, t=title: plots.plot_sensitivity(c, xlabel=t),
             )
@@ -156,10 +181,31 @@ def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]
         "comparison_parts",
         lambda: plots.plot_comparison(tables["comparison_parts"], names=names),
     )
+    points = tables["comparison_keypoints"]
+    each, together = (
+        int(((points[f"low{end}"] > 0) | (points[f"high{end}"] < 0)).sum()) for end in ("", "_all")
+    )
+    known = int(points["low_all"].notna().sum())
     yield Drawing(
         "comparison_keypoints",
-        "Keypoints whose mean similarity grew or fell most, with 95 % intervals, each for itself: of 133, "
-        "about 7 would exclude 0 by chance, so a single filled marker is no proof.",
+        "Keypoints whose mean similarity grew or fell most. Thick: 95 % intervals of each keypoint by "
+        f"itself; of {known}, about {known / 20:.0f} would leave out 0 by chance, and {each} do. Thin: "
+        f"intervals that hold for all {known} together in 95 % of resamples; {together} leave out 0, and "
+        "only such markers are filled.",
         "comparison_keypoints",
-        lambda: plots.plot_keypoint_changes(tables["comparison_keypoints"], names=names),
+        lambda: plots.plot_keypoint_changes(points, names=names),
+    )
+    yield Drawing(
+        "comparison_fixed_broken",
+        "Keypoints that are good only after the change (right, coloured by what they were before) and only "
+        "before it (left, coloured by what they became).",
+        "comparison_changes",
+        lambda: plots.plot_fixed_broken(tables["comparison_changes"], names=names),
+    )
+    yield Drawing(
+        "comparison_changes",
+        "What became of the keypoints of each cause, all parts together: rows before, columns after; the "
+        "frames hold those that kept their cause.",
+        "comparison_changes",
+        lambda: plots.plot_cause_changes(tables["comparison_changes"], names=names),
     )

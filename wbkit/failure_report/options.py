@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="bootstrap resamples for 95 %% intervals; 200 is usual (default: none)",
+        help="bootstrap resamples for 95 %% intervals; 200 is usual (default: none, but 100 for --results-b)",
     )
     parser.add_argument(
         "--target",

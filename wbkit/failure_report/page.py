@@ -15,10 +15,11 @@ from wbkit.failure_report.figures import TARGET_WORDS, Drawing
 from wbkit.failure_report.pictures import Pictures, person_figure
 from wbkit.failure_report.write import png_text, table_text, with_intervals
 from wbkit.failures import CLASSES, LABELLED_CAUSES
-from wbkit.plots import show_causes, words
+from wbkit.plots import show_causes, show_examples, words
 from wbkit.report import markdown_cell, output_cell
 
 _SHOWN_PERSONS = 12
+_BY_PLACE = ("inversion", "hand_swap", "swap", "wrong_finger", "contour_slide", "collapse")
 _PARTS = ("body", "foot", "face", "lefthand", "righthand", "hand")
 _KS = r"""$$\mathrm{ks}_i = \exp\left(-\frac{d_i^2}{2\,s^2 k_i^2}\right), \qquad k_i = 2\sigma_i$$
 
@@ -59,7 +60,7 @@ def report_notebook(
             yield f"{by_name[name].caption} Numbers: `{by_name[name].table}`."
             yield output_cell({"image/png": images[name]}, alt=by_name[name].caption)
 
-    parts = [*_head(findings, source), "## What goes wrong", *figures("causes"), _causes(findings)]
+    parts = [*_head(findings, source), "## What goes wrong", *figures("causes"), *_causes(findings)]
     parts += ["## What each cause costs", _costs_in_words(findings), *figures("costs", "waterfall_wholebody")]
     parts += ["### Part by part", *figures(*(f"waterfall_{part}" for part in _PARTS))]
     parts += ["## Which keypoints", *figures("body_map", "jitter", "confusions")]
@@ -76,9 +77,27 @@ def report_notebook(
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def _causes(findings: Findings) -> NotebookNode:
-    shares = 100 * findings.tables["causes"].drop(columns="labelled")
-    return output_cell({"text/html": table_text(shares, digits=1)})
+def _causes(findings: Findings) -> Iterator[str | NotebookNode]:
+    yield (
+        "In percent of the labelled keypoints. In brackets, for causes that are told by what a point lies "
+        "on: what they would come to by chance, if every error kept its length and had a random direction; "
+        "only what exceeds it says something about the model."
+    )
+    yield output_cell({"text/html": table_text(causes_beside_chance(findings), css="numbers")})
+
+
+def causes_beside_chance(findings: Findings) -> pd.DataFrame:
+    """Shares of causes as text in percent, by chance in brackets: a row a cause, a column a part."""
+    causes, chance = (findings.tables[name].drop(columns="labelled") for name in ("causes", "chance"))
+    rows = {}
+    for cause in causes:
+        texts = []
+        for part, share in causes[cause].items():
+            applies = cause in _BY_PLACE and (share or chance.loc[part, cause])
+            by_chance = f" ({100 * chance.loc[part, cause]:.1f})" if applies else ""
+            texts.append(f"{100 * share:.1f}{by_chance}")
+        rows[cause] = texts
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[str(p) for p in causes.index])
 
 
 def _head(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
@@ -94,7 +113,7 @@ def _head(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
     table = findings.tables["parts"] if table is None else with_intervals(table)
     yield output_cell({"text/html": table_text(table)})
     if "intervals" in findings.tables:
-        yield "Intervals are bootstrapped over pictures (95 %)."
+        yield f"Intervals (95 %) come from {findings.resamples:,} bootstrap resamples of the pictures."
 
 
 def costliest(findings: Findings, part: str = "wholebody") -> pd.DataFrame:
@@ -163,6 +182,11 @@ def _persons(findings: Findings) -> Iterator[str | NotebookNode]:
 
 
 def _comparison(findings: Findings) -> Iterator[str | NotebookNode]:
+    least = "" if findings.resamples else ", though none were asked for: a difference without one says little"
+    yield (
+        f"Intervals (95 %) of the differences come from {findings.compared:,} bootstrap resamples of the "
+        f"pictures{least}. Both results are evaluated on the same resampled pictures."
+    )
     columns = [f"{s}_{end}" for s in ("AP", "AR") for end in ("a", "b", "difference", "low", "high")]
     yield output_cell({"text/html": table_text(findings.tables["comparison_parts"][columns])})
 
@@ -216,6 +240,15 @@ def _classes(findings: Findings, pictures: Pictures | None) -> Iterator[str | No
             )
             alt = "one enlarged part of a person for each class that occurs"
             yield output_cell({"image/png": png_text(axes[0])}, alt=alt)
+        examples = show_examples(findings.analysis, pictures.read)
+        if examples:
+            yield (
+                "And of the classes that are about whole persons or points without labels, in black the "
+                "labels, in blue the person's own detection, in vermilion what the class is about. One that "
+                "these results lack is planted: a detection that was moved or scored anew."
+            )
+            alt = "an example of a hallucination, a scoring error, a duplicate and a background detection"
+            yield output_cell({"image/png": png_text(examples[0])}, alt=alt)
 
 
 def _files(findings: Findings) -> str:

@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 
 from wbkit.failure_report.collect import MEANINGS, Findings
 from wbkit.failure_report.figures import Drawing
+from wbkit.failures import CLASSES, VERDICTS
 from wbkit.files import atomic_write
+from wbkit.keypoints import PARTS
 from wbkit.plots import words
 
 _SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "none", "savefig.bbox": "tight"}
@@ -70,10 +72,20 @@ def png_text(ax: Axes, dpi: int = _DPI) -> str:
 
 
 def table_text(table: pd.DataFrame, *, digits: int = 3, css: str = "") -> str:
-    """A small table as HTML: numbers rounded, no border, text escaped."""
-    shown = table.rename(columns=lambda name: words(str(name))).rename_axis(columns=None)
+    """A small table as HTML: numbers rounded, no border, text escaped; names as people write them."""
+    shown = spelled_out(table).rename(columns=lambda name: words(str(name))).rename_axis(columns=None)
     style = {"na_rep": "–", "border": 0, "index_names": False, "classes": css or None}
     return shown.to_html(float_format=f"{{:.{digits}f}}".format, **style)
+
+
+def spelled_out(table: pd.DataFrame) -> pd.DataFrame:
+    """The same with parts and causes as people write them ("left hand"); keypoints keep their names."""
+    names = {name: words(name) for name in (*PARTS, "hand", *CLASSES, *VERDICTS)}
+    shown = table.copy()
+    shown.index = [names.get(name, name) for name in table.index]
+    for column in table.select_dtypes(["category", "object", "string"]):
+        shown[column] = [names.get(value, value) for value in table[column]]
+    return shown
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,9 @@ from wbkit.failures.causes import Classes, classify
 from wbkit.failures.chance import chance_rates
 from wbkit.failures.classes import CAUSES, CLASSES, DEPARTURES, LABELLED_CAUSES, RONCHI_CLASSES, class_table
 from wbkit.failures.compare import Comparison, compare
+from wbkit.failures.confusions import CONFUSION_PARTS, confusion_matrix
 from wbkit.failures.cost import ap_cost
+from wbkit.failures.examples import EXAMPLE_CLASSES, Example, example_of
 from wbkit.failures.gallery import worst
 from wbkit.failures.intervals import ap_intervals
 from wbkit.failures.pairs import Pairs, pair_up
@@ -28,7 +30,9 @@ from wbkit.failures.table import cause_table, hallucination_table, keypoint_tabl
 __all__ = [
     "CAUSES",
     "CLASSES",
+    "CONFUSION_PARTS",
     "DEPARTURES",
+    "EXAMPLE_CLASSES",
     "LABELLED_CAUSES",
     "PERSON_SLICINGS",
     "REPAIRS",
@@ -39,6 +43,7 @@ __all__ = [
     "Analysis",
     "Classes",
     "Comparison",
+    "Example",
     "Pairs",
     "analyse",
     "ap_cost",
@@ -49,8 +54,10 @@ __all__ = [
     "classify",
     "cloud_table",
     "compare",
+    "confusion_matrix",
     "confusion_table",
     "detection_table",
+    "example_of",
     "expected_calibration_error",
     "hallucination_table",
     "instance_calibration",

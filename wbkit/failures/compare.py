@@ -10,7 +10,7 @@ import pandas as pd
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
 from wbkit.failures.classes import CAUSES, CODES, LABELLED_CAUSES, PART_SLICES
-from wbkit.failures.intervals import interval, part_samples, picture_weights
+from wbkit.failures.intervals import interval, part_samples, picture_weights, simultaneous_reach
 from wbkit.failures.table import PART_OF
 from wbkit.keypoints import KEYPOINTS, NUM_KEYPOINTS
 
@@ -25,19 +25,24 @@ class Comparison:
         parts: rows the six parts and "hand"; for AP, AP50, AP75, AR: the columns AP_a, AP_b,
             AP_difference (b minus a), AP_low, AP_high (its interval), and so on.
         keypoints: rows the 133 names; part, labelled, similarity_a, similarity_b (mean ks over labelled
-            keypoints, 0 for missed persons), difference, low, high; good_a, good_b (shares), fixed (share of
+            keypoints, 0 for missed persons), difference; low, high (its interval, each keypoint by itself),
+            low_all, high_all (intervals that hold for all keypoints together: only one of these that leaves
+            out 0 says that a keypoint picked from the 133 changed); good_a, good_b (shares), fixed (share of
             labelled keypoints that are good only in b), broken (only in a).
         changes: part, cause_a, cause_b (categories), count: how many labelled keypoints went from which
             cause to which; only pairs that occur.
         rows: a row for each labelled keypoint whose cause differs: image_id, person_id, person, part,
             keypoint, cause_a, cause_b, similarity_a, similarity_b (0 for missed persons), change (b minus a);
             largest gains first. Missed persons' keypoints included.
+        resamples: how many the intervals come from. level: the share of these within an interval.
     """
 
     parts: pd.DataFrame
     keypoints: pd.DataFrame
     changes: pd.DataFrame
     rows: pd.DataFrame
+    resamples: int = 0
+    level: float = 0.95
 
 
 def compare(
@@ -71,6 +76,8 @@ def compare(
         _keypoints(a, b, weights, level),
         _changes(a, b),
         _rows(a, b),
+        resamples,
+        level,
     )
 
 
@@ -130,23 +137,44 @@ def _keypoints(a: Analysis, b: Analysis, weights: np.ndarray, level: float) -> p
     def mean(values: np.ndarray) -> np.ndarray:
         return np.where(count > 0, values.sum(0) / np.maximum(count, 1), np.nan)
 
-    drawn = weights[1:] @ by_picture(labelled.astype(float))  # (R, 133)
-    gains = weights[1:] @ by_picture(ks[1] - ks[0])
-    low, high = interval(np.where(drawn > 0, gains / np.maximum(drawn, 1), np.nan), level)
+    intervals = mean_intervals(by_picture(ks[1] - ks[0]), by_picture(labelled), weights, level)
     columns = {
         "part": np.array(list(PART_SLICES))[PART_OF],
         "labelled": count,
         "similarity_a": mean(ks[0]),
         "similarity_b": mean(ks[1]),
         "difference": mean(ks[1] - ks[0]),
-        "low": low,
-        "high": high,
+        **intervals,
         "good_a": mean(good[0]),
         "good_b": mean(good[1]),
         "fixed": mean(good[1] & ~good[0]),
         "broken": mean(good[0] & ~good[1]),
     }
     return pd.DataFrame(columns, index=pd.Index(KEYPOINTS, name="keypoint"))
+
+
+def mean_intervals(
+    gains: np.ndarray, counts: np.ndarray, weights: np.ndarray, level: float
+) -> dict[str, np.ndarray]:
+    """Intervals of n means over pictures, each by itself and all together.
+
+    Args:
+        gains, counts: (I, n) sums and how many were added up, in each picture. weights: of `picture_weights`.
+
+    Returns:
+        low, high (percentiles), low_all, high_all (`simultaneous_reach`, never narrower): (n,); NaN without
+        resamples, and where everything lies in one picture, from which nothing follows about others.
+    """
+    drawn = weights[1:] @ counts.astype(float)  # (R, n)
+    several = (counts > 0).sum(0) > 1
+    known = several & (drawn > 0)
+    low, high = interval(np.where(known, weights[1:] @ gains / np.maximum(drawn, 1), np.nan), level)
+    middle = gains.sum(0) / np.maximum(counts.sum(0), 1)
+    reach = simultaneous_reach(gains[:, several], counts[:, several], weights[1:], level)
+    low_all, high_all = np.full(len(middle), np.nan), np.full(len(middle), np.nan)
+    low_all[several] = np.fmin(low[several], middle[several] - reach)
+    high_all[several] = np.fmax(high[several], middle[several] + reach)
+    return {"low": low, "high": high, "low_all": low_all, "high_all": high_all}
 
 
 def _changes(a: Analysis, b: Analysis) -> pd.DataFrame:

@@ -67,6 +67,39 @@ def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.n
     return low.reshape(samples.shape[1:])[()], high.reshape(samples.shape[1:])[()]
 
 
+def simultaneous_reach(
+    gains: np.ndarray, counts: np.ndarray, weights: np.ndarray, level: float
+) -> np.ndarray:
+    """How far intervals of n means must reach to hold all together: max-|t| over the same resamples.
+
+    In every resample each mean's distance from its value is divided by its standard error in that resample,
+    and the largest of the n quotients is noted; their `level` quantile times its standard error is how far a
+    mean's interval reaches. The error in a resample counts as half of that of all pictures at least: one
+    that drew a few like pictures only would seem infinitely sure.
+
+    Args:
+        gains, counts: (I, n) sums and how many were added up, in each picture.
+        weights: (R, I) resamples, without the set as it is. level: share of resamples in all intervals.
+
+    Returns:
+        (n,) half widths; 0 where all pictures say the same; NaN without resamples or values.
+    """
+    gains, counts, weights = (np.asarray(x, float) for x in (gains, counts, weights))
+    total = counts.sum(0)
+    middle = np.where(total > 0, gains.sum(0) / np.maximum(total, 1), np.nan)
+    error = np.sqrt(((gains - middle * counts) ** 2).sum(0)) / np.maximum(total, 1)  # (n,)
+    moves = error > 1e-12  # beyond rounding
+    if not len(weights) or not moves.any():
+        return np.where(len(weights) > 0, error, np.nan)
+    gains, counts, middle, least = gains[:, moves], counts[:, moves], middle[moves], error[moves] / 2
+    drawn = weights @ counts  # (R, n)
+    mean = weights @ gains / np.maximum(drawn, 1)
+    squares = weights @ gains**2 - 2 * mean * (weights @ (gains * counts)) + mean**2 * (weights @ counts**2)
+    own_error = np.sqrt(np.maximum(squares, 0)) / np.maximum(drawn, 1)
+    distance = np.where(drawn > 0, np.abs(mean - middle) / np.maximum(own_error, least), 0)
+    return np.quantile(distance.max(1), level) * error
+
+
 def part_samples(analysis: Analysis, weights: np.ndarray, *, progress: bool = False) -> dict[str, np.ndarray]:
     """AP, AP50, AP75, AR of the six parts and of "hand" (the mean of both) in each row of weights.
 

@@ -218,8 +218,9 @@ def sensitivity(
         resamples: bootstrap resamples over pictures, 0 for no intervals. level, seed: of these.
 
     Returns:
-        A row for each part and bin with somebody to be found: part, bin (categories), low, high, persons,
-        AP, AP50, AR, and with resamples each of these with _low and _high.
+        A row for each part and bin with somebody to be found: part, bin (categories), low, high, persons
+        (how many have labels in this part), labelled (keypoints that they have in it), AP, AP50, AR, and with
+        resamples each of these three with _low and _high.
 
     Raises:
         InputError: as `analyse`; no such slicing or part; bad numbers.
@@ -241,7 +242,9 @@ def sensitivity(
                 continue
             samples = resampled(rank(cut), weights)[:, [0, 1, 3]]  # (R, 3)
             row = {"part": part, "bin": bins.categories[code], "low": low[code], "high": high[code]}
-            row |= {"persons": int((~ignored).sum())}
+            counted = ~ignored[analysis.pairs.persons]  # (P,)
+            points = analysis.pairs.labelled[counted, PARTS[part]]
+            row |= {"persons": int(counted.sum()), "labelled": int(points.sum())}
             ends = interval(samples[1:], level)
             for i, name in enumerate(("AP", "AP50", "AR")):
                 row[name] = samples[0, i]
@@ -249,7 +252,8 @@ def sensitivity(
             rows.append(row)
     labels = list(_cut(np.zeros(0), slicing)[0].categories)
     table = pd.DataFrame(
-        rows, columns=None if rows else ["part", "bin", "low", "high", "persons", "AP", "AP50", "AR"]
+        rows,
+        columns=None if rows else ["part", "bin", "low", "high", "persons", "labelled", "AP", "AP50", "AR"],
     )
     table["part"] = pd.Categorical(table["part"], categories=list(parts))
     table["bin"] = pd.Categorical(table["bin"], categories=labels, ordered=True)

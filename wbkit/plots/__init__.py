@@ -13,9 +13,16 @@ from wbkit.plots.costs import plot_ap_waterfall, plot_costs
 from wbkit.plots.crops import show_crop, show_pixel_conventions
 from wbkit.plots.curves import plot_precision_recall, plot_precision_recall_by_part, training_curves
 from wbkit.plots.evaluation import plot_by_part, plot_interpolation, plot_matching, show_similarity_rings
+from wbkit.plots.examples import show_example, show_examples
 from wbkit.plots.failure_bars import plot_causes, plot_confusions
 from wbkit.plots.gallery import clearest_example, show_cause, show_causes, show_worst, truth_beside_prediction
 from wbkit.plots.jitter import CLOUD_KEYPOINTS, plot_jitter_clouds
+from wbkit.plots.matrices import (
+    fixed_broken_table,
+    plot_cause_changes,
+    plot_confusion_matrix,
+    plot_fixed_broken,
+)
 from wbkit.plots.network import draw_network, show_branch_features
 from wbkit.plots.poses import draw_pose, show_heatmap, show_part_heatmaps, show_poses
 from wbkit.plots.slices import plot_sensitivity, plot_slices
@@ -29,14 +36,18 @@ __all__ = [
     "clearest_example",
     "draw_network",
     "draw_pose",
+    "fixed_broken_table",
     "plot_ap_waterfall",
     "plot_body_map",
     "plot_by_part",
     "plot_calibration",
+    "plot_cause_changes",
     "plot_causes",
     "plot_comparison",
+    "plot_confusion_matrix",
     "plot_confusions",
     "plot_costs",
+    "plot_fixed_broken",
     "plot_interpolation",
     "plot_jitter_clouds",
     "plot_keypoint_changes",
@@ -49,6 +60,8 @@ __all__ = [
     "show_cause",
     "show_causes",
     "show_crop",
+    "show_example",
+    "show_examples",
     "show_heatmap",
     "show_keypoint_map",
     "show_part_heatmaps",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
 from wbkit.plots.styles import GAIN, LOSS, NEUTRAL, finish, new_axes, panels, words
 
@@ -32,8 +34,8 @@ def plot_comparison(
     left.invert_yaxis()
     left.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     finish(left, f"{statistic} of both", xlim=(0, 1), xlabel=statistic)
-    columns = [parts[f"{statistic}_{end}"] for end in ("difference", "low", "high")]
-    _differences(right, place, *columns)
+    ends = {f"{statistic}_{end}": end for end in ("difference", "low", "high")}
+    _differences(right, place, parts[list(ends)].rename(columns=ends))
     finish(right, f"{names[1]} minus {names[0]}", xlabel=f"difference in {statistic}")
     for ax in (left, right):
         ax.tick_params(axis="y", length=0)
@@ -42,18 +44,28 @@ def plot_comparison(
     return [left, right]
 
 
-def _differences(ax: Axes, place: np.ndarray, middle: pd.Series, low: pd.Series, high: pd.Series) -> None:
-    """A marker a row with its interval; up is gain, down is loss, hollow is neither for sure."""
-    for y, value, lowest, highest in zip(place, middle, low, high, strict=True):
+def _differences(
+    ax: Axes, place: np.ndarray, rows: pd.DataFrame, wide: tuple[pd.Series, pd.Series] | None = None
+) -> None:
+    """A marker a row with its interval; up is gain, down is loss, hollow is neither for sure.
+
+    Args:
+        rows: with difference, low, high. wide: ends of the intervals that hold for all rows together; with
+            these a thin line shows them, and they say what is sure.
+    """
+    sure_ends = wide if wide is not None else (rows["low"], rows["high"])
+    for y, row, lowest, highest in zip(place, rows.itertuples(), *sure_ends, strict=True):
         sure = lowest > 0 or highest < 0
-        color = GAIN if value >= 0 else LOSS
-        if np.isfinite(lowest):
-            ax.plot([lowest, highest], [y, y], color=color, lw=1.5, solid_capstyle="butt")
-        marker = ">" if value >= 0 else "<"
-        ax.plot(value, y, marker, color=color, ms=7, mfc=color if sure else "white", mew=1.4)
-        ax.annotate(
-            f"{value:+.3f}", (value, y), (0, 6), textcoords="offset points", ha="center", fontsize=7.5
-        )
+        color = GAIN if row.difference >= 0 else LOSS
+        if np.isfinite(row.low):
+            width = 1.5 if wide is None else 3.2
+            ax.plot([row.low, row.high], [y, y], color=color, lw=width, solid_capstyle="butt")
+        if wide is not None and np.isfinite(lowest):
+            ax.plot([lowest, highest], [y, y], color=color, lw=0.9, marker="|", ms=5, zorder=1.5)
+        marker = ">" if row.difference >= 0 else "<"
+        ax.plot(row.difference, y, marker, color=color, ms=7, mfc=color if sure else "white", mew=1.4)
+        text, style = f"{row.difference:+.3f}", {"textcoords": "offset points", "ha": "center"}
+        ax.annotate(text, (row.difference, y), (0, 6), fontsize=7.5, **style)
     ax.axvline(0, color="black", lw=0.9)
     ax.margins(x=0.15)
 
@@ -61,7 +73,10 @@ def _differences(ax: Axes, place: np.ndarray, middle: pd.Series, low: pd.Series,
 def plot_keypoint_changes(
     keypoints: pd.DataFrame, *, top: int = 10, names: tuple[str, str] = ("a", "b"), ax: Axes | None = None
 ) -> Axes:
-    """The keypoints whose mean similarity grew and fell most, with intervals.
+    """The keypoints whose mean similarity grew and fell most, with two intervals each.
+
+    Thick: the interval of this keypoint by itself. Thin: the one that holds for all keypoints together, as
+    it must where the extremes of 133 are picked; markers whose thin one leaves out 0 are filled.
 
     Args:
         keypoints: of `Comparison.keypoints`. top: how many of each kind.
@@ -70,14 +85,30 @@ def plot_keypoint_changes(
     gained = known[known["difference"] > 0].head(top)
     lost = known[known["difference"] < 0].tail(top)
     rows = pd.concat([gained, lost])
-    ax = new_axes(ax, 6.6, 1.1 + 0.27 * max(len(rows), 2))
+    ax = new_axes(ax, 7.4, 1.5 + 0.27 * max(len(rows), 2))
     place = np.arange(len(rows))
-    _differences(ax, place, rows["difference"], rows["low"], rows["high"])
+    _differences(ax, place, rows, (rows["low_all"], rows["high_all"]))
     labels = [f"{name}  +{r.fixed:.0%} −{r.broken:.0%}" for name, r in rows.iterrows()]
     ax.set_yticks(place, labels, fontsize=8.5)
     ax.set_ylim(len(rows) - 0.4, -0.8)
     ax.tick_params(axis="y", length=0)
+    _key(ax, rows["low_all"].notna().any(), len(known))
     title = f"Keypoints that change most, {names[1]} minus {names[0]}"
     return finish(
         ax, title, xlabel="difference in mean keypoint similarity (+ fixed, − broken: good before, after)"
     )
+
+
+def _key(ax: Axes, intervals: bool, compared: int) -> None:
+    """What lines and markers mean, below the Axes."""
+    grey = "#4A4A4A"
+    handles = [
+        Line2D([], [], color=grey, lw=3.2, label="interval of each by itself"),
+        Line2D([], [], color=grey, lw=0.9, marker="|", label=f"interval of all {compared} together"),
+        Line2D([], [], color=grey, ls="", marker=">", label="sure: all together leave out 0"),
+        Line2D([], [], color=grey, ls="", marker=">", mfc="white", label="may be chance"),
+    ]
+    if intervals:
+        below = offset_copy(ax.transAxes, ax.figure, y=-0.5, units="inches")
+        style = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": below, "ncols": 2}
+        ax.legend(handles=handles, frameon=False, fontsize=8, **style)

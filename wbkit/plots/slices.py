@@ -14,6 +14,8 @@ _SCALES = {
     "similarity": ("official: by the person's area", "-", True),
     "similarity_part": ("by the part's own size", "--", False),
 }
+_LINE = 10.5  # points
+_UPRIGHT = 6  # names of more bins than this do not fit beside each other
 
 
 def plot_slices(
@@ -33,7 +35,8 @@ def plot_slices(
         values: columns to draw, of similarity and similarity_part, or one other such as "good".
     """
     parts = [part for part in slices["part"].cat.categories if (slices["part"] == part).any()]
-    axes = panels(len(parts), columns=columns, width=3.5, height=2.9, sharey=True)
+    crowded = slices["bin"].nunique() > _UPRIGHT
+    axes = panels(len(parts), columns=columns, width=3.5, height=3.4 if crowded else 2.9, sharey=True)
     for ax, part in zip(axes, parts, strict=True):
         rows = slices[slices["part"] == part]
         place = np.arange(len(rows))
@@ -48,8 +51,9 @@ def plot_slices(
             }
             x = place + 0.12 * (shift - (len(values) - 1) / 2)
             ax.errorbar(x, rows[name], yerr=_whiskers(rows, name), ls=style, color=color, lw=1.4, **look)
-        names = [f"{b}\n{n:,}" for b, n in zip(rows["bin"].astype(str), rows["labelled"], strict=True)]
-        ax.set_xticks(place, names, fontsize=7.5)
+        between, look = (": ", {"rotation": 90}) if crowded else ("\n", {})
+        counted = zip(rows["bin"].astype(str), rows["labelled"], strict=True)
+        ax.set_xticks(place, [f"{b}{between}{n:,}" for b, n in counted], fontsize=7.5, **look)
         ax.margins(x=0.1)
         finish(ax, words(part), ylim=(0, 1.02))
     axes[0].set_ylabel("mean keypoint similarity" if set(values) <= set(_SCALES) else words(values[0]))
@@ -70,14 +74,17 @@ def _whiskers(rows: pd.DataFrame, name: str) -> np.ndarray | None:
 def plot_sensitivity(
     curves: pd.DataFrame, *, statistic: str = "AP", xlabel: str = "", ax: Axes | None = None
 ) -> Axes:
-    """AP or AR of each slice of persons, a line a part.
+    """AP or AR of each slice of persons, a line a part; below, how many persons have labels in the part.
+
+    AP also depends on how many persons a slice holds, since a false alarm counts in every slice: compare
+    models within one slice by it, and slices with each other by AR.
 
     Args:
         curves: of `wbkit.failures.sensitivity`; with intervals these are drawn too.
         statistic: AP, AP50 or AR.
         xlabel: what was cut by.
     """
-    ax = new_axes(ax, 7.0, 3.9)
+    ax = new_axes(ax, 7.0, 4.6)
     bins = [b for b in curves["bin"].cat.categories if (curves["bin"] == b).any()]
     parts = [part for part in curves["part"].cat.categories if (curves["part"] == part).any()]
     for shift, part in enumerate(parts):
@@ -90,8 +97,23 @@ def plot_sensitivity(
         ax.errorbar(
             x, rows[statistic], yerr=bars, ls=style, color=color, label=words(part), elinewidth=0.9, **look
         )
-    most = curves.groupby("bin", observed=True)["persons"].max()
-    ax.set_xticks(range(len(bins)), [f"{b}\n{most[b]:,}" for b in bins], fontsize=8.5)
+    ax.set_xticks(range(len(bins)), bins, fontsize=8.5)
+    _write_counts(ax, curves, bins, parts)
     ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.02))
     title = f"{statistic} of the people in each slice"
-    return finish(ax, title, xlabel=f"{xlabel}; below: people", ylabel=statistic, ylim=(0, 1.02))
+    finish(ax, title, ylabel=statistic, ylim=(0, 1.02))
+    ax.set_xlabel(f"{xlabel}\n(above: people with labels in the part)", labelpad=8 + _LINE * len(parts))
+    return ax
+
+
+def _write_counts(ax: Axes, curves: pd.DataFrame, bins: Sequence[str], parts: Sequence[str]) -> None:
+    """Below each slice the number of persons of every part, a line a part, its name on the left."""
+    style = {"textcoords": "offset points", "fontsize": 7.5, "annotation_clip": False, "va": "top"}
+    for line, part in enumerate(parts):
+        down = -18 - _LINE * line
+        ax.annotate(words(part), (0, 0), (-6, down), xycoords="axes fraction", ha="right", **style)
+        for row in curves[curves["part"] == part].itertuples():
+            place = (bins.index(row.bin), 0)
+            ax.annotate(
+                f"{row.persons:,}", place, (0, down), xycoords=("data", "axes fraction"), ha="center", **style
+            )
