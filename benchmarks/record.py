@@ -36,7 +36,7 @@ def measure(pictures: int) -> dict:
     return content
 
 
-def _ms(value: float | None) -> str:
+def duration(value: float | None) -> str:
     """Three digits; seconds from ten on."""
     if value is None or pd.isna(value):
         return "-"
@@ -60,9 +60,18 @@ def speed_table(content: dict) -> str:
     for what, row in bench.as_table(content["rows"]).iterrows():
         target = "" if pd.isna(row.target) else f"{row.target:g}"
         faster = "-" if pd.isna(row["times faster"]) else f"**{row['times faster']:.3g}**"
-        floor = "-" if pd.isna(row.floor) else f"{_ms(row.floor)} (x {row['times the floor']:.1f})"
+        floor = "-" if pd.isna(row.floor) else f"{duration(row.floor)} (x {row['times the floor']:.1f})"
         memory = f"{_mb(row['peer MB'])} / {_mb(row['wbkit MB'])}"
-        cells = [what.strip(), _ms(row.peer), _ms(row.wbkit), faster, target, row.reached, floor, memory]
+        cells = [
+            what.strip(),
+            duration(row.peer),
+            duration(row.wbkit),
+            faster,
+            target,
+            row.reached,
+            floor,
+            memory,
+        ]
         rows.append([f"… {cells[0]}" if what.startswith(" ") else cells[0], *cells[1:]])
     head = ["what (133 keypoints)", "peer", "wbkit", "times faster", "wanted", "reached", "floor", "MB, both"]
     return _grid(head, rows)

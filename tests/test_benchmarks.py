@@ -1,5 +1,6 @@
 """The benchmarks run: what they print of a GPU is printed of a CPU here, with small batches."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks import bench_failures, gpu, growth, ours, problems, shift, stages
+from benchmarks import bench_failures, gpu, growth, ours, problems, record, shift, stages
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -118,6 +119,22 @@ def test_bfloat16_hardly_moves_keypoints():
     assert found["points"] == round(found["share"] * 6 * 133)
     assert "reached" in shift.in_words(found)
     assert "MISSED" in shift.in_words({**found, "mean": 0.2})
+
+
+def test_readme_holds_the_recorded_run():
+    block = record.README.read_text().split(record.MARKS[0])[1].split(record.MARKS[1])[0]
+    content = json.loads(record.RECORD.read_text())
+    assert block.strip() == record.render(content)
+    assert [row["what"] for row in content["rows"]] == [row.what for row in bench.ROWS]
+    assert all(row["peer"] > 0 for row in content["rows"])
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [(None, "-"), (0.01234, "0.0123 ms"), (999.4, "999 ms"), (2163.0, "2163 ms"), (54_321.0, "54.3 s")],
+)
+def test_times_are_written_with_three_digits(ms, words):
+    assert record.duration(ms) == words
 
 
 def test_growth_finds_exponents():
