@@ -3,8 +3,9 @@
 python tools/example_results.py     predicts (some minutes on two cores) and writes both files again
 
 With and without averaging over the mirrored picture, in the labelled boxes, rescored and suppressed as MMPose
-does; x and y to a tenth of a pixel, scores to a thousandth. The failure analysis in the notebooks and the
-README reads them, so that its numbers are the same on every machine. Call this after data/models has changed.
+does; x and y to a tenth of a pixel, keypoints' scores to a thousandth, persons' finer, so that few tie. The
+failure analysis in the notebooks and the README reads them, so that its numbers are the same everywhere. Call
+this after data/models has changed.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ def example(persons: Persons, images: Path, *, flip_test: bool, progress: bool =
 
 
 def rounded(results: Results) -> Results:
-    """x, y to .1 px, scores to .001; areas follow from the rounded body, as in a file."""
+    """x, y to .1 px, keypoints' scores to .001, persons' to 1e-5; areas follow from the rounded body."""
     keypoints = np.concatenate(
         [results.keypoints[..., :2].round(1), results.keypoints[..., 2:].round(3)], axis=2
     )
-    scores = {name: getattr(results, name).round(3) for name in ("scores", "part_scores")}
+    scores = {name: getattr(results, name).round(5) for name in ("scores", "part_scores")}
     return replace(results, keypoints=keypoints, **scores)
 
 
