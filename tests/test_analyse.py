@@ -129,7 +129,7 @@ def test_the_page_is_whole_and_offline(written):
     points = table(written, "comparison_keypoints")
     each, together = (((points[f"low{e}"] > 0) | (points[f"high{e}"] < 0)).sum() for e in ("", "_all"))
     assert f"of 133, about 7 would leave out 0 by chance, and {each} do" in page
-    assert f"hold for all 133 together in 95 % of resamples; {together} leave out 0" in page
+    assert f"built to hold for all 133 together with 95 % confidence; {together} leave out 0" in page
     assert "Intervals (95 %) come from 3 bootstrap resamples" in page
     assert "differences come from 100 bootstrap resamples of the pictures. Both" in page
     assert "AP also depends on how many people a slice holds" in page

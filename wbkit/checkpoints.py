@@ -317,7 +317,7 @@ def _match(
         else:
             new[target], report.used[target] = theirs, key
     rest = [key for key in own if key not in report.used and key not in report.mismatched]
-    counters = [key for key in rest if key.endswith("num_batches_tracked")]
+    counters = [k for k in rest if k.endswith("num_batches_tracked") and k not in replaced]
     report.kept = [key for key in rest if key in counters or key in replaced]
     report.missing = [key for key in rest if key not in report.kept]
     if counters:

@@ -190,7 +190,7 @@ def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]
         "comparison_keypoints",
         "Keypoints whose mean similarity grew or fell most. Thick: 95 % intervals of each keypoint by "
         f"itself; of {known}, about {known / 20:.0f} would leave out 0 by chance, and {each} do. Thin: "
-        f"intervals that hold for all {known} together in 95 % of resamples; {together} leave out 0, and "
+        f"intervals built to hold for all {known} together with 95 % confidence; {together} leave out 0, and "
         "only such markers are filled.",
         "comparison_keypoints",
         lambda: plots.plot_keypoint_changes(points, names=names),
