@@ -95,8 +95,9 @@ def render(content: dict) -> str:
     machine = f"{content['cores']} cores, {content['processor']}, torch {content['torch']}"
     return "\n\n".join(
         [
-            f"{machine}; medians of one run, {content['pictures']:,} pictures in the evaluation rows.",
+            f"{machine}; one run, {content['pictures']:,} pictures in the evaluation rows.",
             speed_table(content),
+            bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",
             stage_table(content),
             f"Exponents of growth (1 is linear): {grown}. {worst}",

@@ -51,6 +51,6 @@ def in_words(shift: dict[str, float]) -> str:
     reached = "reached" if shift["mean"] <= LIMIT_PX else "MISSED"
     return (
         f"bfloat16 moves the shipped model's keypoints (score > {SCORE}: {shift['points']} points, "
-        f"{shift['share']:.0%}) by {shift['mean']:.3f} px of the input on average, {shift['p95']:.2f} px at "
-        f"the 95th percentile, at most {shift['max']:.1f} px; limit {LIMIT_PX} px on average: {reached}"
+        f"{shift['share']:.0%} of all) by {shift['mean']:.3f} px of the input on average, {shift['p95']:.2f} "
+        f"px at the 95th percentile, at most {shift['max']:.1f} px; limit {LIMIT_PX} px on average: {reached}"
     )

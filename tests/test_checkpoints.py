@@ -284,6 +284,8 @@ def test_a_head_with_channels_of_its_own(layout, tmp_path):
     assert report.kept == [HEAD_WEIGHT, HEAD_BIAS]
     assert torch.equal(model.head.final_layer.weight, small_net(1, num_keypoints=133).head.final_layer.weight)
 
+    other = small_net(1, num_keypoints=133)
+    fails_unchanged(path, "num_keypoints=133, head_channels=6)", model=other, head="carry_body")
     model = small_net(1, num_keypoints=133, head_channels=6)
     report = load_pose_weights(model, path, head="carry_body")
     assert set(report.used) == set(model.state_dict())

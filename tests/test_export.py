@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
-from wbkit.checkpoints import load_pose_weights
+from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.cli import main
 from wbkit.export import export_onnx
 from wbkit.hrnet import PoseNet
@@ -35,6 +35,17 @@ def test_mmpose_file_has_its_keys_and_comes_back(tiny_checkpoint, tiny_model, tm
     assert report.layout == "MMPose 1.x"
     for name, value in tiny_model.state_dict().items():
         assert torch.equal(model.state_dict()[name], value)
+
+
+def test_mmpose_is_told_of_a_wider_head(tmp_path, capsys):
+    """As its HeatmapHead takes them: conv_out_channels=(6,), conv_kernel_sizes=(3,)."""
+    wide, out = tmp_path / "wide.safetensors", tmp_path / "wide.pth"
+    save_pose_weights(PoseNet(16, head_channels=6), wide, RECIPES["tiny"].metadata())
+    assert export(wide, out) == 0
+    assert "model.head: conv_out_channels=[6] conv_kernel_sizes=[3]" in capsys.readouterr().out
+    content = torch.load(out, weights_only=True)
+    assert content["meta"]["head"] == {"conv_out_channels": [6], "conv_kernel_sizes": [3]}
+    assert content["state_dict"]["head.conv_layers.0.weight"].shape == (6, 16, 3, 3)
 
 
 def test_onnx_gives_the_same_heatmaps(tiny_checkpoint, tiny_model, tmp_path, capsys):

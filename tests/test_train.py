@@ -252,6 +252,17 @@ def test_validation_that_is_killed_is_made_up_for(tmp_path, epochs):
     assert texts[0].count("\n") == 3  # the head and two validations
 
 
+def test_runs_from_before_a_field_of_recipes_go_on(tmp_path):
+    plain = identity(replace(SMALL, head_channels=0), 10, 5, 4)
+    fit(small_model(), SMALL, Blobs(), hardware=CPU, run=Run(tmp_path, plain), progress=False)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["identity"]["recipe"].pop("head_channels") == 0
+    torch.save(state, tmp_path / "last.pt")
+    assert Run(tmp_path, plain, resume=True).state["step"] == 6
+    with pytest.raises(InputError, match=r"recipe\.head_channels 0, now 64"):
+        Run(tmp_path, identity(replace(SMALL, head_channels=64), 10, 5, 4), resume=True)
+
+
 def test_resume_refuses_another_run(tmp_path):
     fit(small_model(), SMALL, Blobs(), hardware=CPU, run=Run(tmp_path, told()), progress=False)
     with pytest.raises(InputError, match="--resume"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -401,8 +401,10 @@ def _remedy(info: CheckpointInfo, own_sizes: tuple[int | None, int | None, int],
             f'head="fresh" or, for COCO\'s 17 body points, head="carry_body"'
         )
     if head != "fresh" and info.head_channels != own_sizes[2]:
+        wanted = _posenet(replace(info, num_keypoints=own_sizes[1]))
         return (
             f"The convolution before the last layer has {info.head_channels} channels here, in the model "
-            f'{own_sizes[2]} (0: none): use {_posenet(info)}, or keep the model\'s head with head="fresh"'
+            f'{own_sizes[2]} (0: none): use {wanted}, or head="fresh" (wbkit train --head fresh), which '
+            "takes the backbone and leaves the model's own head"
         )
     return f"Check that it is a checkpoint of this model; {loose}"

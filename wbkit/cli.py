@@ -270,7 +270,7 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
         "--head",
         choices=("load", "fresh", "carry_body"),
         default="load",
-        help="last layer of --init: loaded, left fresh, or only its 17 body maps carried over",
+        help="head of --init: loaded, left fresh, or only its 17 body maps carried over",
     )
     what.add_argument("--epochs", type=positive(int), metavar="N", help="milestones move in proportion")
     what.add_argument(

@@ -20,12 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from wbkit.annotations import KEYPOINT_FIELDS, Annotations, Detections
 from wbkit.augment import Outcome, Region, change_pixels, draw_outcome
 from wbkit.errors import InputError
-from wbkit.geometry import (
-    box_to_center_scale,
-    clip_boxes,
-    crop_image,
-    warp_points,
-)
+from wbkit.geometry import box_to_center_scale, clip_boxes, crop_image, warp_points
 from wbkit.recipes import Augmentation, Recipe
 
 

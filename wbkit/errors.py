@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +43,12 @@ class InputError(ValueError):
         return make, (self.problem, self.remedy)
 
 
-def memory_is_out(error: RuntimeError) -> bool:
-    """Whether torch ran out of a device's memory (a class of its own) or of the CPU's (words only)."""
-    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+@contextmanager
+def memory_for(what: str, remedy: str) -> Iterator[None]:
+    """Tell in an InputError that memory is out: a device's (a class of its own) or the CPU's (words)."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+            raise InputError(f"memory is out with {what} at once", remedy) from error
+        raise

@@ -21,17 +21,23 @@ ONNX_TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest 
 _OPSET = 17
 
 
-def export_mmpose(model: PoseNet, path: str | Path, recipe: Recipe) -> None:
+def export_mmpose(model: PoseNet, path: str | Path, recipe: Recipe) -> dict[str, list[int]]:
     """Write a checkpoint that MMPose 1.x loads (`init_model`, `--cfg-options load_from=...`).
 
     The keys are PoseNet's own, which are MMPose's; `tests/golden` holds its list to compare with.
+
+    Returns:
+        what its configuration's `model.head` must say for these weights, beside the usual; also in `meta`.
     """
+    hidden = [m.out_channels for m in model.head.conv_layers if isinstance(m, nn.Conv2d)]
+    head = {"conv_out_channels": hidden, "conv_kernel_sizes": [3] * len(hidden)} if hidden else {}
     content = {
-        "meta": {"wbkit_recipe": recipe.name},
+        "meta": {"wbkit_recipe": recipe.name, "head": head},
         "state_dict": {k: v.detach().cpu().clone() for k, v in model.state_dict().items()},
     }
     with atomic_write(path) as temporary:
         torch.save(content, temporary)
+    return head
 
 
 def export_safetensors(model: PoseNet, path: str | Path, recipe: Recipe, half: bool = False) -> None:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from wbkit.annotations import Results, body_extent_areas
 from wbkit.data import Persons, WholeBodyDataset, make_loader
-from wbkit.errors import InputError, memory_is_out
+from wbkit.errors import InputError, memory_for
 from wbkit.geometry import box_to_center_scale, crop_image, fix_aspect, invert_warp, warp_matrix, warp_points
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
@@ -177,13 +177,9 @@ class Predictor:
         Raises:
             InputError: the network's output is not finite, or memory is out.
         """
-        try:
+        remedy = "Give a smaller --batch-size (in training a smaller --micro-batch)"
+        with memory_for(f"{len(crops)} people", remedy):
             maps = self.heatmaps(crops)
-        except RuntimeError as error:
-            if not memory_is_out(error):
-                raise
-            remedy = "Give a smaller --batch-size (in training a smaller --micro-batch)"
-            raise InputError(f"memory is out with {len(crops)} people at once", remedy) from error
         if maps.shape[1] != self.recipe.num_keypoints:
             raise InputError(
                 f"the network predicts {maps.shape[1]} keypoints, recipe {self.recipe.name} has "

@@ -163,10 +163,7 @@ W48_DARK_PLUS_384x288 = Recipe(
 TINY = Recipe(
     name="tiny",
     width=16,
-    input_size=(
-        128,
-        192,
-    ),  # 2:3 suits standing people: half of 192x256's cost, 3/4 of its detail
+    input_size=(128, 192),  # 2:3 suits standing people: half of 192x256's cost, 3/4 of its detail
     heatmap_size=(32, 48),
     sigma=2.0,
     head_channels=64,  # 16 channels hold 16 different maps, too few for 133 points

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class Run:
         state, _ = read_content(self.last)
         if not isinstance(state, dict) or "identity" not in state:
             raise InputError("is no state of wbkit's training", "Give another --out", file=self.last)
-        changed = differences(state["identity"], self.identity)
+        changed = differences(_completed(state["identity"]), self.identity)
         if changed:
             raise InputError(
                 f"was made with other settings ({'; '.join(changed[:4])})",
@@ -129,6 +129,12 @@ class Run:
         self._write_rows()
         if self._board is not None:
             self._board.close()
+
+
+def _completed(identity: dict[str, Any]) -> dict[str, Any]:
+    """An older run's identity with the defaults of fields that recipes have got since."""
+    later = {f.name: f.default for f in fields(Recipe) if f.default is not MISSING}
+    return {**identity, "recipe": {**later, **identity["recipe"]}}
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:

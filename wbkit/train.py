@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from wbkit.data import EpochSampler, make_loader
-from wbkit.errors import InputError, memory_is_out
+from wbkit.errors import InputError, memory_for
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.predict import normalize
 from wbkit.recipes import Recipe, Schedule
@@ -323,7 +323,8 @@ class Loop:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         samples, total = sum(len(b["crop"]) for b in batches), 0.0
-        try:
+        remedy = "Give a smaller --micro-batch: the total batch stays, BatchNorm sees fewer at once"
+        with memory_for(f"{self.micro} samples", remedy):
             for i, batch in enumerate(batches):
                 waits = self.world > 1 and i + 1 < len(batches)  # gradients travel with the last one
                 with self.network.no_sync() if waits else nullcontext():
@@ -336,13 +337,6 @@ class Loop:
             total = self._mean(total)
             if math.isfinite(total) and math.isfinite(norm):
                 self.optimizer.step()
-        except RuntimeError as error:
-            if memory_is_out(error):
-                raise InputError(
-                    f"memory is out with {self.micro} samples at once",
-                    "Give a smaller --micro-batch: the total batch stays, BatchNorm sees fewer at once",
-                ) from error
-            raise
         return total, norm
 
     def _mean(self, loss: float) -> float:

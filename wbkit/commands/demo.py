@@ -11,13 +11,7 @@ import torch
 
 from wbkit.annotations import Annotations, Results, load_annotations, save_results
 from wbkit.commands.models import load_predictor
-from wbkit.data import (
-    CocoFolder,
-    Persons,
-    find_coco_folder,
-    persons_from_annotations,
-    read_image,
-)
+from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations, read_image
 from wbkit.errors import InputError
 from wbkit.evaluate import keypoint_errors, per_part_table
 from wbkit.files import atomic_write, data_folder

@@ -28,7 +28,9 @@ def export(options: argparse.Namespace) -> None:
         difference = export_onnx(model, options.out, recipe)
         print(f"onnxruntime's heatmaps differ from PyTorch's by {difference:.1e} of the largest value")
     elif kind == "mmpose":
-        export_mmpose(model, options.out, recipe)
+        head = export_mmpose(model, options.out, recipe)
+        if head:
+            print("MMPose's configuration must say in model.head:", *(f"{k}={v}" for k, v in head.items()))
     else:
         export_safetensors(model, options.out, recipe, options.half)
     print(f"Written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
