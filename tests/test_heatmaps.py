@@ -280,11 +280,11 @@ def test_modulation_keeps_the_maximum(kernel):
     assert torch.equal(modulate(zero, kernel), zero)
 
 
+@pytest.mark.parametrize("h, w", [(20, 15), (41, 33), (7, 10)])  # the last: the window is wider than the map
 @pytest.mark.parametrize("kernel", [11, 13, 17])
-def test_log_patches_equal_blurring_the_whole_map(kernel):
+def test_log_patches_equal_blurring_the_whole_map(kernel, h, w):
     """Anywhere from 2 px inside the border on, up to the constant that the scaling adds."""
     rng = np.random.default_rng(1)
-    h, w = 20, 15
     maps = rng.random((1, 60, h, w)) + 0.01
     peaks = np.stack([rng.integers(2, w - 2, 60), rng.integers(2, h - 2, 60)], -1)[None]
     peaks[0, :4] = [(2, 2), (w - 3, 2), (2, h - 3), (w - 3, h - 3)]

@@ -166,11 +166,12 @@ def blur(heatmaps: Tensor, kernel_size: int = 11) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _band(length: int, kernel_size: int) -> Tensor:
-    """Row i holds the kernel centred on i: (length, length)."""
+def _band(length: int, kernel_size: int, margin: int = 0) -> Tensor:
+    """Row i holds the kernel centred on pixel i - margin: (length + 2 margin, length)."""
     with torch.inference_mode(False):  # what is cached must also serve a caller who wants gradients
         kernel, radius = gaussian_kernel(kernel_size), kernel_size // 2
-        offset = torch.arange(length)[None, :] - torch.arange(length)[:, None] + radius
+        centers = torch.arange(-margin, length + margin)
+        offset = torch.arange(length)[None, :] - centers[:, None] + radius
         inside = (offset >= 0) & (offset < kernel_size)
         return torch.where(inside, kernel[offset.clamp(0, kernel_size - 1)], 0)
 
@@ -204,17 +205,13 @@ def log_patches(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tenso
         kernel_size: of the blur; odd.
     """
     b, k, h, w = heatmaps.shape
-    reach = 2 + kernel_size // 2
-    around = torch.arange(-reach, reach + 1, device=heatmaps.device)  # (n,)
     x, y = peaks.reshape(-1, 2).long().unbind(-1)  # (B * K,)
-    columns, rows = x[:, None] + around, y[:, None] + around  # (B * K, n)
-    # Clamped indices and zeroed blur weights replace a zero-padded copy of the maps.
-    blur_x = _blur_rows(kernel_size).to(heatmaps) * ((columns >= 0) & (columns < w))[:, None]  # (B * K, 5, n)
-    blur_y = _blur_rows(kernel_size).to(heatmaps) * ((rows >= 0) & (rows < h))[:, None]
-    first = torch.arange(b * k, device=heatmaps.device)[:, None] * (h * w)
-    index = (first + rows.clamp(0, h - 1) * w)[:, :, None] + columns.clamp(0, w - 1)[:, None, :]
-    window = heatmaps.reshape(-1).take(index)  # (B * K, n, n)
-    blurred = blur_y @ window @ blur_x.transpose(1, 2)  # (B * K, 5, 5)
+    left, blur_x = _reach(x, w, kernel_size)  # (B * K,), (B * K, 5, n_x)
+    top, blur_y = _reach(y, h, kernel_size)  # (B * K,), (B * K, 5, n_y)
+    map_top = torch.arange(b * k, device=heatmaps.device) * h + top
+    rows = map_top[:, None] + torch.arange(blur_y.shape[-1], device=heatmaps.device)  # (B * K, n_y)
+    window = _segments(heatmaps.reshape(-1), rows * w + left[:, None], blur_x.shape[-1])  # (B * K, n_y, n_x)
+    blurred = blur_y.to(heatmaps) @ window @ blur_x.to(heatmaps).transpose(1, 2)  # (B * K, 5, 5)
     floored = (blurred < _SMALLEST_VALUE).flatten(1).any(1).nonzero()[:, 0]
     if len(floored):
         maps = heatmaps.reshape(b * k, h, w)[floored]
@@ -222,12 +219,29 @@ def log_patches(heatmaps: Tensor, peaks: Tensor, kernel_size: int = 11) -> Tenso
     return blurred.clamp_min(_SMALLEST_VALUE).log().view(b, k, 5, 5)
 
 
-@lru_cache(maxsize=16)
-def _blur_rows(kernel_size: int) -> Tensor:
-    """The blur as a matrix from a window of 5 + 2r pixels to its middle 5: (5, 5 + 2r)."""
-    with torch.inference_mode(False):
-        kernel = gaussian_kernel(kernel_size)
-        return torch.stack([F.pad(kernel, (i, 4 - i)) for i in range(5)])
+def _reach(center: Tensor, length: int, kernel_size: int) -> tuple[Tensor, Tensor]:
+    """What the blur of the 5 pixels around `center` reads of a row of `length` pixels.
+
+    Windows near a border are moved inside and their weights with them, which does what zero padding would.
+
+    Returns:
+        (N,) first pixel of each window; (N, 5, n) weights of its n = 5 + 2r pixels (or all, if fewer).
+    """
+    size = min(length, 5 + 2 * (kernel_size // 2))
+    center = center.clamp(0, length - 1)
+    first = (center - size // 2).clamp(0, length - size)
+    rows = (center - first)[:, None] + torch.arange(5, device=center.device)  # (N, 5)
+    return first, _band(size, kernel_size, margin=2).to(center.device)[rows]
+
+
+def _segments(values: Tensor, starts: Tensor, length: int) -> Tensor:
+    """values[start : start + length] for every start: (V,), (N, n) -> (N, n, length).
+
+    An index for every segment, not for every value, is what makes it fast.
+    """
+    if not starts.numel():
+        return values.new_zeros(*starts.shape, length)
+    return values.unfold(0, length, 1).index_select(0, starts.flatten()).view(*starts.shape, length)
 
 
 def log_derivatives(patches: Tensor) -> tuple[Tensor, Tensor]:
