@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wbkit import loops
 from wbkit.annotations import KEYPOINT_FIELDS, load_annotations, load_results
 from wbkit.errors import InputError
 from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
@@ -180,13 +181,21 @@ def test_order_of_results_and_numbers_of_pictures_do_not_matter(seed):
     assert per_part_table(truth, results).equals(table)
 
 
+def test_means_of_runs_are_numpys_to_the_last_bit(rng):
+    lengths = np.arange(1, 257)
+    rows = [rng.random(n) for n in lengths]
+    means = np.empty(len(rows))
+    loops.means_of_runs(np.concatenate(rows), lengths, means)
+    assert means.tolist() == [row.sum() / len(row) for row in rows]
+    assert means.tolist() != [sum(row) / len(row) for row in rows]  # the order of the sum shows
+
+
 def test_work_in_chunks_changes_nothing(monkeypatch):
     rng = np.random.default_rng(11)
     cases = [random_case(rng) for _ in range(5)]
     points, scores, areas = crowded_picture(rng)
     tables, kept = [per_part_table(*case) for case in cases], oks_nms(points, scores, areas)
-    monkeypatch.setattr("wbkit.matching._CHUNK_PICTURES", 2)
-    monkeypatch.setattr("wbkit.matching._CHUNK_POINTS", 150)
+    monkeypatch.setattr("wbkit.matching._CHUNK_PAIRS", 3)
     monkeypatch.setattr("wbkit.nms._SUSPECT_POINTS", 2000)
     assert max(len(truth["images"]) for truth, _ in cases) > 4
     assert all(per_part_table(*case).equals(table) for case, table in zip(cases, tables, strict=True))

@@ -280,7 +280,7 @@ def test_modulation_keeps_the_maximum(kernel):
     assert torch.equal(modulate(zero, kernel), zero)
 
 
-@pytest.mark.parametrize("h, w", [(20, 15), (41, 33), (7, 10)])  # the last: the window is wider than the map
+@pytest.mark.parametrize(("h", "w"), [(20, 15), (41, 33), (7, 10)])  # last: smaller than the window
 @pytest.mark.parametrize("kernel", [11, 13, 17])
 def test_log_patches_equal_blurring_the_whole_map(kernel, h, w):
     """Anywhere from 2 px inside the border on, up to the constant that the scaling adds."""

@@ -6,11 +6,13 @@ Needs no network and no torch: any model's results file will do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from wbkit import loops
 from wbkit.annotations import Annotations, Results, load_annotations, load_results
 from wbkit.errors import InputError
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT, PARTS, SIGMAS
@@ -51,13 +53,9 @@ def precision_recall(matches: Matches, area: str = "all") -> tuple[np.ndarray, n
     if not wanted or not len(matches.scores):
         return precision, precision[:, 0].copy()
     order = np.argsort(-matches.scores, kind="stable")  # (E,)
-    found = (matches.persons[:, column] >= 0)[order].T  # (T, E)
-    counted = ~matches.ignored[:, column][order].T  # (T, E)
-    right = np.cumsum(found & counted, axis=1)  # (T, E)
-    wrong = np.cumsum(~found & counted, axis=1)
-    recall = right / wanted
-    raw = right / (wrong + right + np.spacing(1))
-    best_from_here = np.maximum.accumulate(raw[:, ::-1], axis=1)[:, ::-1]
+    recall, best_from_here = loops.curves(
+        order, matches.persons, matches.ignored, column, wanted
+    )  # (T, E) x 2
     for row, curve, values in zip(precision, recall, best_from_here, strict=True):
         index = np.searchsorted(curve, RECALLS)  # (101,)
         reached = index < len(curve)
@@ -84,7 +82,9 @@ def per_part_table(
         InputError: a file cannot be used, or a result names a picture that the annotations lack.
     """
     annotations, results = load_annotations(annotations), load_results(results)
-    return _table({part: _statistics(match(annotations, results, part)) for part in PARTS})
+    with ThreadPoolExecutor(max_workers=2) as pool:  # what is compiled, and most of NumPy, runs side by side
+        statistics = pool.map(lambda part: _statistics(match(annotations, results, part)), PARTS)
+        return _table(dict(zip(PARTS, statistics, strict=True)))
 
 
 def _statistics(matches: Matches) -> np.ndarray:

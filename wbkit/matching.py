@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wbkit import loops
 from wbkit.annotations import SCORED_PARTS, Annotations, Results
 from wbkit.errors import InputError
 from wbkit.keypoints import PARTS, SIGMAS
@@ -24,8 +25,7 @@ AREA_RANGES: dict[str, tuple[float, float]] = {
 """The A = 3 ranges of a person's area in px^2, both ends included. COCO gives keypoints no "small"."""
 MAX_DETECTIONS = 20  # of a picture, those with the highest scores; the reference never sees the others
 
-_CHUNK_POINTS = 1 << 18  # keypoints compared at once: a few MB, which fits the processor's cache
-_CHUNK_PICTURES = 256  # pictures matched at once
+_CHUNK_PAIRS = 1 << 11  # pairs compared at once: at most 2 MB, which fits the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,38 +208,22 @@ def oks_of_pairs(
 ) -> np.ndarray:
     """OKS of pairs, equal to the reference's to the last bit: (P,) and (P,) indices -> (P,).
 
-    NumPy's sum adds in an order that depends on the number of terms, so labelled keypoints are
-    gathered before they are summed, in groups of persons that have equally many.
+    Keypoints that a person lacks are left out before anything is added up, because the order of NumPy's
+    sum, and with it the last bit, depends on the number of terms.
     """
     labelled = annotations.keypoints[:, PARTS[part], 2] > 0  # (N, K)
-    labelled_first = PARTS[part].start + np.argsort(~labelled, axis=1, kind="stable")  # (N, K) of the 133
-    counts = labelled.sum(1)[persons]  # (P,)
-    by_count = np.argsort(counts, kind="stable")  # (P,)
-    groups = np.split(by_count, np.flatnonzero(np.diff(counts[by_count])) + 1) if len(persons) else []
+    used = np.where(labelled.any(1), labelled.sum(1), labelled.shape[1])[persons]  # (P,) terms of each
+    columns = (annotations.boxes_xywh, annotations.areas, (SIGMAS[PARTS[part]] * 2) ** 2)
+    values = np.empty(_CHUNK_PAIRS * labelled.shape[1])
     similarity = np.empty(len(persons))
-    for group in groups:
-        count = int(counts[group[0]])
-        used = count or labelled.shape[1]
-        for rows in np.array_split(group, -(-len(group) * used // _CHUNK_POINTS)):
-            who = persons[rows]  # (R,)
-            points = labelled_first[who, :used]  # (R, used)
-            predicted = results.keypoints[detections[rows][:, None], points, :2]  # (R, used, 2)
-            if count:
-                offsets = predicted - annotations.keypoints[who[:, None], points, :2]
-            else:
-                offsets = _offsets_from_box(predicted, annotations.boxes_xywh[who])
-            near = keypoint_similarity(offsets, annotations.areas[who], SIGMAS[points])  # (R, used)
-            similarity[rows] = near.sum(1) / used
+    for start in range(0, len(persons), _CHUNK_PAIRS):
+        rows = slice(start, start + _CHUNK_PAIRS)
+        who, terms = (detections[rows], persons[rows]), values[: used[rows].sum()]
+        loops.exponents(
+            results.keypoints, annotations.keypoints, labelled, *columns, *who, PARTS[part].start, terms
+        )
+        loops.means_of_runs(np.exp(terms, out=terms), used[rows], similarity[rows])
     return similarity
-
-
-def _offsets_from_box(points: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
-    """How far points lie outside a box grown by its own size on each side: (R, K, 2), (R, 4) -> (R, K, 2).
-
-    The reference's stand-in for a person without labelled keypoints.
-    """
-    corner, size = boxes_xywh[:, None, :2], boxes_xywh[:, None, 2:]  # (R, 1, 2) each
-    return np.maximum(0, corner - size - points) + np.maximum(0, points - (corner + size * 2))
 
 
 def matched_persons(
@@ -250,73 +234,10 @@ def matched_persons(
     ignored_persons: np.ndarray,
     crowd: np.ndarray,
 ) -> np.ndarray:
-    """`Matches.persons` (E, A, T), by dense tables (picture, rank, person) of some pictures at a time.
-
-    Arguments are columns of `Matches`, for any number A of area ranges, and (N,) bool `crowd`.
-    """
+    """`Matches.persons` (E, A, T). Arguments are columns of `Matches`, for any number A of area ranges, and
+    (N,) bool `crowd`."""
     persons = np.full((len(pictures), ignored_persons.shape[1], len(OKS_THRESHOLDS)), -1)
     near = pair_oks >= OKS_THRESHOLDS[0]  # the others can never be matched
-    positions, candidates, similarity = pair_positions[near], pair_persons[near], pair_oks[near]
-    busy, picture = np.unique(pictures[positions], return_inverse=True)  # pictures with anything to match
-    rank = positions - np.searchsorted(pictures, pictures[positions])  # (P',) of the detection
-    for start in range(0, len(busy), _CHUNK_PICTURES):
-        chunk = slice(*np.searchsorted(picture, (start, start + _CHUNK_PICTURES)))
-        row, who = picture[chunk] - start, candidates[chunk]
-        slot, person_of = _slots(row, who)  # (P',), (C, G)
-        table = np.full((len(person_of), rank[chunk].max() + 1, person_of.shape[1]), -1.0)  # (C, R, G)
-        table[row, rank[chunk], slot] = similarity[chunk]
-        ignored = ignored_persons[person_of].transpose(0, 2, 1)  # (C, A, G)
-        chosen = _greedy(table, ignored, crowd[person_of])  # (C, R, A, T)
-        taken = chosen[row, rank[chunk]]  # (P', A, T), the same for every pair of a detection
-        found = np.where(taken >= 0, person_of[row[:, None, None], taken], -1)  # (P', A, T)
-        persons[positions[chunk]] = found
+    ends = np.searchsorted(pair_positions[near], np.arange(len(pictures)), side="right")  # (E,)
+    loops.greedy(ends, pair_persons[near], pair_oks[near], ignored_persons, crowd, OKS_THRESHOLDS, persons)
     return persons
-
-
-def _slots(row: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the candidate persons of each picture in the file's order.
-
-    Args:
-        row: (P',) picture, counted from 0. who: (P',) person.
-
-    Returns:
-        (P',) the column of each pair's person, and (C, G) the person in each column (empty ones hold
-        any person; no detection reaches them).
-    """
-    persons, index = np.unique(who, return_inverse=True)  # ascending, which is the file's order
-    row_of = np.empty(len(persons), np.int64)
-    row_of[index] = row  # a person belongs to one picture
-    by_row = np.argsort(row_of, kind="stable")
-    column = np.empty(len(persons), np.int64)
-    column[by_row] = np.arange(len(persons)) - np.searchsorted(row_of[by_row], row_of[by_row])
-    person_of = np.zeros((row.max() + 1, column.max() + 1), np.int64)
-    person_of[row_of, column] = persons
-    return column[index], person_of
-
-
-def _greedy(similarity: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> np.ndarray:
-    """The reference's loop over detections, at once for C pictures, A area ranges and T thresholds.
-
-    Args:
-        similarity: (C, R, G) OKS of the picture's detection of each rank with each person; -1 if none.
-        ignored: (C, A, G) bool. crowd: (C, G) bool.
-
-    Returns:
-        (C, R, A, T) int64: the chosen person's column, -1 if none.
-    """
-    thresholds = OKS_THRESHOLDS[:, None]  # (T, 1)
-    pictures, ranks, columns = similarity.shape
-    taken = np.zeros((pictures, ignored.shape[1], len(OKS_THRESHOLDS), columns), bool)  # (C, A, T, G)
-    chosen = np.full((pictures, ranks, *taken.shape[1:3]), -1)  # (C, R, A, T)
-    for rank in range(ranks):
-        value = similarity[:, rank, None, None]  # (C, 1, 1, G)
-        free = (value >= thresholds) & (~taken | crowd[:, None, None])  # (C, A, T, G)
-        regular = free & ~ignored[:, :, None]
-        wanted = np.where(regular.any(-1, keepdims=True), regular, free)
-        # argmax takes the first of equals; in the reference the last wins.
-        from_last = np.where(wanted, value, -1)[..., ::-1]
-        best = columns - 1 - from_last.argmax(-1)  # (C, A, T)
-        found = np.nonzero(free.any(-1))
-        taken[*found, best[found]] = True
-        chosen[:, rank][found] = best[found]
-    return chosen

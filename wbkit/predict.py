@@ -22,6 +22,7 @@ from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.inference import prepare
 from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS
+from wbkit.memory import keep_freed_memory
 from wbkit.nms import rescore
 from wbkit.recipes import RECIPES, Recipe
 
@@ -59,7 +60,8 @@ class Predictor:
             It is moved to `device`, and set to eval mode whenever it predicts.
         recipe: a `Recipe` or its name.
         flip_test: average with the mirrored crop; None: as the recipe says.
-        device: where to run; None: a GPU if there is one.
+        device: where to run; None: a GPU if there is one. A CPU process keeps freed memory from here on
+            (`wbkit.memory`).
         dtype: `torch.float32`, or `torch.bfloat16`: faster on GPUs and on CPUs with AVX512-BF16 or AMX,
             at a few hundredths of a pixel.
         batch_size: crops a forward pass.
@@ -85,6 +87,8 @@ class Predictor:
     ):
         self.recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.model = model.to(self.device)
         self.flip_test = self.recipe.flip_test if flip_test is None else flip_test
         if batch_size < 1:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from wbkit.data import EpochSampler, make_loader
 from wbkit.errors import InputError, memory_for
 from wbkit.heatmaps import HeatmapCodec
+from wbkit.memory import keep_freed_memory
 from wbkit.predict import normalize
 from wbkit.recipes import Recipe, Schedule
 from wbkit.runs import Run
@@ -231,6 +232,8 @@ class Loop:
         self.codec = HeatmapCodec(**recipe.codec_settings())
         if hardware.sync_bn and self.world > 1 and hardware.device.type != "cuda":
             raise InputError("BatchNorm over all processes needs GPUs", "Leave out --sync-bn")
+        if hardware.device.type == "cpu":
+            keep_freed_memory()
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)

@@ -1,0 +1,161 @@
+"""The inner loops of the evaluation, compiled by numba: similarity, matching, precision and recall.
+
+Every loop does the reference's operations in the reference's order, so that results are equal to the
+last bit; only the tables that NumPy would need between two operations are gone. The exponential stays
+NumPy's, whose last bit differs from the C library's.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+_loop = numba.njit(cache=True, nogil=True)  # no fastmath: nothing may be reordered
+_inlined = numba.njit(inline="always")
+_EPSILON = np.spacing(1)
+
+
+# --- similarity ------------------------------------------------------------------------------------
+
+
+@_loop
+def exponents(predicted, truth, labelled, boxes_xywh, areas, spread, detections, persons, first, out):
+    """Write -d^2 / k^2 / s^2 / 2 of all keypoints of a part that count, pair after pair.
+
+    A person without labels counts by how far the points lie outside a box of thrice its size, each
+    keypoint of the part.
+
+    Args:
+        predicted: (D, 133, 3) and truth: (N, 133, 3), image px.
+        labelled: (N, K) bool of the part's K keypoints; `first` is the number of its first.
+        boxes_xywh: (N, 4) px. areas: (N,) px^2. spread: (K,), k^2.
+        detections, persons: (P,) indices of the pairs.
+        out: (P * K,) float64 or longer.
+    """
+    at = 0
+    for pair in range(len(persons)):
+        who, row = persons[pair], detections[pair]
+        size, start = areas[who] + _EPSILON, at
+        for k in range(labelled.shape[1]):
+            if labelled[who, k]:
+                dx = predicted[row, first + k, 0] - truth[who, first + k, 0]
+                dy = predicted[row, first + k, 1] - truth[who, first + k, 1]
+                out[at] = -((dx * dx + dy * dy) / spread[k] / size / 2)
+                at += 1
+        if at > start:
+            continue
+        for k in range(labelled.shape[1]):
+            dx = _outside(predicted[row, first + k, 0], boxes_xywh[who, 0], boxes_xywh[who, 2])
+            dy = _outside(predicted[row, first + k, 1], boxes_xywh[who, 1], boxes_xywh[who, 3])
+            out[at] = -((dx * dx + dy * dy) / spread[k] / size / 2)
+            at += 1
+
+
+@_inlined
+def _outside(value, corner, size):
+    """How far a coordinate lies outside an interval grown by its own length on each side."""
+    return max(0.0, corner - size - value) + max(0.0, value - (corner + size * 2))
+
+
+@_loop
+def means_of_runs(values, lengths, out):
+    """Means of consecutive runs, equal to NumPy's: (V,), (P,) lengths of at most 256 -> (P,) in `out`."""
+    start = 0
+    for run in range(len(lengths)):
+        length = lengths[run]
+        half = length if length <= 128 else length // 2 - length // 2 % 8  # NumPy sums halves of long rows
+        total = _sum_of_block(values, start, half)
+        if half < length:
+            total += _sum_of_block(values, start + half, length - half)
+        out[run] = total / length
+        start += length
+
+
+@_inlined
+def _sum_of_block(values, start, length):
+    """NumPy's sum of up to 128 numbers: eight sums side by side, then the rest one by one."""
+    total, at = 0.0, start
+    if length >= 8:
+        r0, r1, r2, r3 = values[at], values[at + 1], values[at + 2], values[at + 3]
+        r4, r5, r6, r7 = values[at + 4], values[at + 5], values[at + 6], values[at + 7]
+        at += 8
+        while at <= start + length - 8:
+            r0, r1, r2, r3 = r0 + values[at], r1 + values[at + 1], r2 + values[at + 2], r3 + values[at + 3]
+            r4, r5, r6, r7 = (
+                r4 + values[at + 4],
+                r5 + values[at + 5],
+                r6 + values[at + 6],
+                r7 + values[at + 7],
+            )
+            at += 8
+        total = ((r0 + r1) + (r2 + r3)) + ((r4 + r5) + (r6 + r7))
+    while at < start + length:
+        total += values[at]
+        at += 1
+    return total
+
+
+# --- matching --------------------------------------------------------------------------------------
+
+
+@_loop
+def greedy(ends, candidates, similarity, ignored_persons, crowd, thresholds, persons):
+    """Detection after detection takes the best free person, for each area range and threshold.
+
+    Args:
+        ends: (E,) where each detection's candidates end in `candidates` (P,) and `similarity` (P,).
+        ignored_persons: (N, A) bool. crowd: (N,) bool. thresholds: (T,).
+        persons: (E, A, T) int64 of -1, to be filled.
+    """
+    taken = np.zeros((len(crowd), persons.shape[1], persons.shape[2]), np.bool_)
+    start = 0
+    for position in range(len(ends)):
+        for area in range(persons.shape[1]):
+            for t in range(persons.shape[2]):
+                best, best_oks, best_ignored = -1, thresholds[t], True
+                for pair in range(start, ends[position]):
+                    who, near = candidates[pair], similarity[pair]
+                    ignored = ignored_persons[who, area]
+                    if near < thresholds[t] or (taken[who, area, t] and not crowd[who]):
+                        continue
+                    if ignored and not best_ignored:  # only if no other is in reach
+                        continue
+                    if near >= best_oks or (best_ignored and not ignored):  # of equals the last
+                        best, best_oks, best_ignored = who, near, ignored
+                if best >= 0:
+                    taken[best, area, t] = True
+                    persons[position, area, t] = best
+        start = ends[position]
+
+
+# --- precision and recall --------------------------------------------------------------------------
+
+
+@_loop
+def curves(order, persons, ignored, area, wanted):
+    """Recall after each detection in `order`, and the best precision from there on.
+
+    Args:
+        order: (E,) indices. persons: (E, A, T), -1 for none. ignored: (E, A, T) bool.
+        area: index of the area range. wanted: how many persons are to be found.
+
+    Returns:
+        (T, E) and (T, E) float64.
+    """
+    thresholds, length = persons.shape[2], len(order)
+    recall, best = np.empty((thresholds, length)), np.empty((thresholds, length))
+    right, wrong = np.zeros(thresholds, np.int64), np.zeros(thresholds, np.int64)
+    for place in range(length):
+        row = order[place]
+        for t in range(thresholds):
+            if not ignored[row, area, t]:
+                if persons[row, area, t] >= 0:
+                    right[t] += 1
+                else:
+                    wrong[t] += 1
+            recall[t, place] = right[t] / wanted
+            best[t, place] = right[t] / (wrong[t] + right[t] + _EPSILON)
+    for t in range(thresholds):
+        for place in range(length - 2, -1, -1):
+            best[t, place] = max(best[t, place], best[t, place + 1])
+    return recall, best
