@@ -18,6 +18,7 @@ from wbkit.evaluate import per_part_table
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import PARTS
+from wbkit.memory import keep_freed_memory
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor
 from wbkit.recipes import W32_DARK_256x192
@@ -91,7 +92,8 @@ def person(folder: Path, **how) -> Run:
 
 
 def train_step(folder: Path, bf16: bool) -> Run:
-    """Targets, forward, loss, backward, Adam."""
+    """Targets, forward, loss, backward, Adam; memory kept, as `wbkit.train` does."""
+    keep_freed_memory()
     model = network(folder).train().to(memory_format=torch.channels_last)
     batch = images(folder).contiguous(memory_format=torch.channels_last)
     codec = HeatmapCodec(**W32_DARK_256x192.codec_settings())

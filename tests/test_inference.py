@@ -100,13 +100,25 @@ def test_compiled_network_sees_one_shape_only(model, monkeypatch):
     assert shapes == {(4, 3, 96, 64)}
 
 
+@pytest.mark.parametrize(("batch_size", "passes"), [(1, 1), (2, 2), (3, 2), (4, 1)])
+def test_few_people_share_one_pass_with_their_mirror_images(model, batch_size, passes):
+    """Two people here (one at a batch size of 1): the pass holds at most `batch_size` images, or two."""
+    sizes, crops = [], torch.randint(0, 256, (min(2, batch_size), 96, 64, 3), dtype=torch.uint8)
+    predictor = Predictor(model, SMALL, device="cpu", batch_size=batch_size)
+    predictor.network.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    maps = predictor.heatmaps(crops)
+    assert sizes == [2 * len(crops) // passes] * passes
+    exact = Predictor(model, SMALL, device="cpu", batch_size=batch_size, exact=True)
+    torch.testing.assert_close(maps, exact.heatmaps(crops), rtol=0, atol=1e-5 * float(maps.abs().max()))
+
+
 def test_images_reach_the_network_channels_last(model):
     seen = []
     network = prepare(model)
     network.register_forward_pre_hook(
         lambda _, args: seen.append(args[0].is_contiguous(memory_format=torch.channels_last))
     )
-    predictor = Predictor(model, SMALL, device="cpu")
+    predictor = Predictor(model, SMALL, device="cpu", batch_size=2)
     predictor.network = network
     predictor.heatmaps(torch.zeros(2, 96, 64, 3, dtype=torch.uint8))
     assert seen == [True, True]
