@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks import bench_failures, gpu, growth, ours, problems, record, shift, stages
+from benchmarks import bench_failures, explorers, gpu, growth, ours, problems, record, shift, stages
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -135,6 +135,15 @@ def test_readme_holds_the_recorded_run():
 )
 def test_times_are_written_with_three_digits(ms, words):
     assert record.duration(ms) == words
+
+
+def test_the_explorers_limit_is_for_the_slowest():
+    row = {"explorer": "dark_explorer", "slider": "noise", "keys": 9, "median ms": 31.2, "90 % ms": 44.0}
+    assert (
+        "dark_explorer (noise) 31 / 44 ms; limit 50 ms for the slowest median: reached"
+        in explorers.in_words([row])
+    )
+    assert "MISSED" in explorers.in_words([row, {**row, "median ms": 51.0}])
 
 
 def test_growth_finds_exponents():

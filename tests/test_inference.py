@@ -112,16 +112,17 @@ def test_few_people_share_one_pass_with_their_mirror_images(model, batch_size, p
     torch.testing.assert_close(maps, exact.heatmaps(crops), rtol=0, atol=1e-5 * float(maps.abs().max()))
 
 
-def test_images_reach_the_network_channels_last(model):
+@pytest.mark.parametrize(("batch_size", "expected"), [(2, [True, True]), (4, [True])])
+def test_images_reach_the_network_channels_last(model, batch_size, expected):
     seen = []
     network = prepare(model)
     network.register_forward_pre_hook(
         lambda _, args: seen.append(args[0].is_contiguous(memory_format=torch.channels_last))
     )
-    predictor = Predictor(model, SMALL, device="cpu", batch_size=2)
+    predictor = Predictor(model, SMALL, device="cpu", batch_size=batch_size)
     predictor.network = network
     predictor.heatmaps(torch.zeros(2, 96, 64, 3, dtype=torch.uint8))
-    assert seen == [True, True]
+    assert seen == expected
     weights = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1]
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
     assert not np.any([p.requires_grad for p in network.parameters()])

@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from wbkit.memory import keep_freed_memory
+from wbkit.predict import Predictor
 
 COUNT = """
 import resource, sys, torch
@@ -32,6 +34,15 @@ def page_faults(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc can be told so")
 def test_large_arrays_get_the_pages_of_freed_ones():
     assert page_faults("keep") < 0.1 * page_faults("as it is")
+
+
+def test_predicting_on_a_cpu_asks_for_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr("wbkit.predict.keep_freed_memory", lambda: asked.append(True))
+    Predictor(torch.nn.Conv2d(3, 133, 1), "tiny", device="meta")
+    assert not asked
+    Predictor(torch.nn.Conv2d(3, 133, 1), "tiny", device="cpu")
+    assert asked
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch):

@@ -82,7 +82,7 @@ def per_part_table(
         InputError: a file cannot be used, or a result names a picture that the annotations lack.
     """
     annotations, results = load_annotations(annotations), load_results(results)
-    with ThreadPoolExecutor(max_workers=2) as pool:  # what is compiled, and most of NumPy, runs side by side
+    with ThreadPoolExecutor(max_workers=2) as pool:  # side by side; each holds a part's pairs, so no more
         statistics = pool.map(lambda part: _statistics(match(annotations, results, part)), PARTS)
         return _table(dict(zip(PARTS, statistics, strict=True)))
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-_loop = numba.njit(cache=True, nogil=True)  # no fastmath: nothing may be reordered
+
+def _loop(function):
+    """Compile it. Without fastmath: nothing may be reordered."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder that can be written: compiled anew in each process
+        return numba.njit(nogil=True)(function)
+
+
 _inlined = numba.njit(inline="always")
 _EPSILON = np.spacing(1)
 
@@ -35,19 +43,19 @@ def exponents(predicted, truth, labelled, boxes_xywh, areas, spread, detections,
     at = 0
     for pair in range(len(persons)):
         who, row = persons[pair], detections[pair]
-        size, start = areas[who] + _EPSILON, at
+        area, start = areas[who] + _EPSILON, at
         for k in range(labelled.shape[1]):
             if labelled[who, k]:
                 dx = predicted[row, first + k, 0] - truth[who, first + k, 0]
                 dy = predicted[row, first + k, 1] - truth[who, first + k, 1]
-                out[at] = -((dx * dx + dy * dy) / spread[k] / size / 2)
+                out[at] = -((dx * dx + dy * dy) / spread[k] / area / 2)
                 at += 1
         if at > start:
             continue
         for k in range(labelled.shape[1]):
             dx = _outside(predicted[row, first + k, 0], boxes_xywh[who, 0], boxes_xywh[who, 2])
             dy = _outside(predicted[row, first + k, 1], boxes_xywh[who, 1], boxes_xywh[who, 3])
-            out[at] = -((dx * dx + dy * dy) / spread[k] / size / 2)
+            out[at] = -((dx * dx + dy * dy) / spread[k] / area / 2)
             at += 1
 
 
@@ -59,11 +67,12 @@ def _outside(value, corner, size):
 
 @_loop
 def means_of_runs(values, lengths, out):
-    """Means of consecutive runs, equal to NumPy's: (V,), (P,) lengths of at most 256 -> (P,) in `out`."""
+    """Means of consecutive runs, equal to NumPy's: (V,), (P,) lengths of at most 248 -> (P,) in `out`."""
     start = 0
     for run in range(len(lengths)):
         length = lengths[run]
-        half = length if length <= 128 else length // 2 - length // 2 % 8  # NumPy sums halves of long rows
+        # NumPy halves rows of more than 128, at a multiple of 8; from 249 on it halves the second half, too.
+        half = length if length <= 128 else length // 2 - length // 2 % 8
         total = _sum_of_block(values, start, half)
         if half < length:
             total += _sum_of_block(values, start + half, length - half)
@@ -103,7 +112,8 @@ def greedy(ends, candidates, similarity, ignored_persons, crowd, thresholds, per
     """Detection after detection takes the best free person, for each area range and threshold.
 
     Args:
-        ends: (E,) where each detection's candidates end in `candidates` (P,) and `similarity` (P,).
+        ends: (E,) where each detection's candidates end in `candidates` (P,) and `similarity` (P,). They
+            stand in the file's order, which decides between equals; a person is a candidate in one picture.
         ignored_persons: (N, A) bool. crowd: (N,) bool. thresholds: (T,).
         persons: (E, A, T) int64 of -1, to be filled.
     """

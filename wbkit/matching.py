@@ -25,7 +25,7 @@ AREA_RANGES: dict[str, tuple[float, float]] = {
 """The A = 3 ranges of a person's area in px^2, both ends included. COCO gives keypoints no "small"."""
 MAX_DETECTIONS = 20  # of a picture, those with the highest scores; the reference never sees the others
 
-_CHUNK_PAIRS = 1 << 11  # pairs compared at once: at most 2 MB, which fits the processor's cache
+_CHUNK_PAIRS = 1 << 11  # pairs compared at once: about 2 MB, which fit the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,14 +213,22 @@ def oks_of_pairs(
     """
     labelled = annotations.keypoints[:, PARTS[part], 2] > 0  # (N, K)
     used = np.where(labelled.any(1), labelled.sum(1), labelled.shape[1])[persons]  # (P,) terms of each
-    columns = (annotations.boxes_xywh, annotations.areas, (SIGMAS[PARTS[part]] * 2) ** 2)
     values = np.empty(_CHUNK_PAIRS * labelled.shape[1])
     similarity = np.empty(len(persons))
     for start in range(0, len(persons), _CHUNK_PAIRS):
         rows = slice(start, start + _CHUNK_PAIRS)
-        who, terms = (detections[rows], persons[rows]), values[: used[rows].sum()]
+        terms = values[: used[rows].sum()]
         loops.exponents(
-            results.keypoints, annotations.keypoints, labelled, *columns, *who, PARTS[part].start, terms
+            predicted=results.keypoints,
+            truth=annotations.keypoints,
+            labelled=labelled,
+            boxes_xywh=annotations.boxes_xywh,
+            areas=annotations.areas,
+            spread=(SIGMAS[PARTS[part]] * 2) ** 2,
+            detections=detections[rows],
+            persons=persons[rows],
+            first=PARTS[part].start,
+            out=terms,
         )
         loops.means_of_runs(np.exp(terms, out=terms), used[rows], similarity[rows])
     return similarity
@@ -234,8 +242,10 @@ def matched_persons(
     ignored_persons: np.ndarray,
     crowd: np.ndarray,
 ) -> np.ndarray:
-    """`Matches.persons` (E, A, T). Arguments are columns of `Matches`, for any number A of area ranges, and
-    (N,) bool `crowd`."""
+    """`Matches.persons` (E, A, T) from columns of `Matches`, for any number A of area ranges.
+
+    `pair_positions` ascend, a detection's persons stand in the file's order; `crowd` is (N,) bool.
+    """
     persons = np.full((len(pictures), ignored_persons.shape[1], len(OKS_THRESHOLDS)), -1)
     near = pair_oks >= OKS_THRESHOLDS[0]  # the others can never be matched
     ends = np.searchsorted(pair_positions[near], np.arange(len(pictures)), side="right")  # (E,)

@@ -64,7 +64,7 @@ class Predictor:
             (`wbkit.memory`).
         dtype: `torch.float32`, or `torch.bfloat16`: faster on GPUs and on CPUs with AVX512-BF16 or AMX,
             at a few hundredths of a pixel.
-        batch_size: crops a forward pass.
+        batch_size: images a forward pass; for a flip test at least a crop with its mirror image.
         refine: "none", "quarter" or "dark"; None: as the recipe says.
         exact: run the model as it is, which in float32 is what MMPose computes, to the last bits of a
             convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,
@@ -160,7 +160,8 @@ class Predictor:
         if not self.flip_test:
             return self.forward(images)
         if self.network is not self.model and 2 * len(images) <= max(2, self.batch_size):
-            both = torch.cat((images, images.flip(-1)))  # (2B, 3, H, W): for few people one pass is faster
+            # One pass is faster than two for few people. Not for `exact`: another batch rounds differently.
+            both = torch.cat((images, images.flip(-1)))  # (2B, 3, H, W)
             plain, mirrored = self.forward(both).chunk(2)
         else:
             plain, mirrored = self.forward(images), self.forward(images.flip(-1))

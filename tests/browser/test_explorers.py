@@ -5,6 +5,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from benchmarks.explorers import latencies
+
 pytestmark = pytest.mark.skipif(lab.why_not() is not None, reason=f"browser tests: {lab.why_not()}")
 
 LESSONS = 10
@@ -76,6 +78,20 @@ def test_a_picture_that_stays_is_noticed(folder, open_notebook):
     notebook.settle()
     assert explorer.source() == before
     assert notebook.problems() == []
+
+
+def test_a_slow_picture_shows_in_the_time_from_key_to_picture(folder, open_notebook):
+    slowed = """
+import time
+from wbkit.widgets import dark_explorer
+e = dark_explorer()
+drawn = e.draw
+e.draw = lambda: (time.sleep(1), drawn())[1]
+e"""
+    notebook = open_notebook(write(folder, "slow.ipynb", slowed))
+    notebook.run_all()
+    (explorer,) = notebook.explorers()
+    assert all(ms > 1000 for ms in latencies(explorer, "noise", presses=2))
 
 
 # --- the explorers ------------------------------------------------------------------------------------

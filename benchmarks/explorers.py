@@ -1,0 +1,134 @@
+"""From a key on a slider to the new picture on the screen, in JupyterLab: python -m benchmarks.explorers.
+
+Chromium opens a notebook with the explorers and presses arrow keys. The page itself takes the time from the
+key going down until the frame with the kernel's new picture is drawn: front end, messages, kernel and
+decoding are all in it. Two threads, as in all notebooks. Needs Chromium and playwright, as the browser
+tests do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+import lab  # noqa: E402
+
+LIMIT_MS = 50.0
+SLIDERS = {"heatmap_explorer": "noise", "dark_explorer": "centre x", "failure_browser": "rank, from 0"}
+CELL = """\
+import numpy as np
+from wbkit.annotations import load_annotations, results_from_arrays
+from wbkit.commands.models import load_predictor
+from wbkit.files import data_folder
+from wbkit.lesson import begin
+from wbkit.widgets import *
+begin()
+data = data_folder() / "wholebody-mini"
+truth = load_annotations(data / "annotations" / "coco_wholebody_val_v1.0.json")
+points = truth.keypoints + np.random.default_rng(0).normal(0, 6, truth.keypoints.shape)
+points[..., 2] = 0.5
+results = results_from_arrays(points, None, truth.person_image_ids, np.ones(len(points)))
+display(heatmap_explorer(None, load_predictor(None, device="cpu"), keypoint="left_wrist"))
+display(dark_explorer())
+display(failure_browser(truth, results, images=data / "val2017", level="part"))"""
+WATCH = """picture => {
+  let pressed = null; const times = []; window.latencies = times;
+  // While the event still descends: the slider's own handler, further in, comes after.
+  document.addEventListener('keydown', event => { pressed = event.timeStamp; }, {capture: true});
+  picture.onload = async () => {
+    if (pressed === null) return;
+    const begun = pressed; pressed = null;
+    await picture.decode();
+    requestAnimationFrame(() => setTimeout(() => times.push(performance.now() - begun)));  // after the frame
+  };
+}"""
+
+
+def latencies(explorer: lab.Explorer, label: str, presses: int) -> list[float]:
+    """Milliseconds from key to picture, `presses` times, of the slider with this label; there and back."""
+    page = explorer.page
+    explorer.picture.evaluate(WATCH)
+    slider = explorer.element.locator(".widget-slider", has=page.get_by_text(label, exact=True))
+    slider.locator(".noUi-handle").focus()
+    for done in range(presses):
+        page.keyboard.press("ArrowLeft" if done % 10 >= 5 else "ArrowRight")
+        page.wait_for_function("n => latencies.length > n", arg=done, timeout=30_000)
+        explorer.notebook.settle()  # what the key set off has ended; the next one meets an idle kernel
+    return page.evaluate("latencies")
+
+
+def measure(presses: int = 25) -> pd.DataFrame:
+    """A row for each of `SLIDERS`: median and 90th percentile, ms. Three keys before warm up."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name) / "notebooks"
+        folder.mkdir()
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        nbformat.write(new_notebook(cells=[new_code_cell(CELL)], metadata=kernel), folder / "all.ipynb")
+        with lab.jupyter_lab(folder, Path(name) / "server") as address:
+            browser = playwright.chromium.launch(
+                executable_path=lab.chromium(), headless=True, args=lab.FLAGS
+            )
+            page = browser.new_page(viewport={"width": 1280, "height": 1400})
+            notebook = lab.Notebook(page, address.format("all.ipynb"))
+            notebook.run_all()
+            rows = []
+            for explorer in notebook.explorers():
+                kind, label = explorer.kind, SLIDERS[explorer.kind]
+                explorer.element.scroll_into_view_if_needed()
+                times = sorted(latencies(explorer, label, presses + 3)[3:])
+                rows.append(
+                    {
+                        "explorer": kind,
+                        "slider": label,
+                        "keys": len(times),
+                        "median ms": statistics.median(times),
+                        "90 % ms": times[int(0.9 * len(times))],
+                    }
+                )
+            if problems := notebook.problems():
+                raise SystemExit(f"the notebook failed: {problems}")
+            browser.close()
+    return pd.DataFrame(rows)
+
+
+def in_words(rows: list[dict]) -> str:
+    """One sentence of them."""
+    parts = [f"{r['explorer']} ({r['slider']}) {r['median ms']:.0f} / {r['90 % ms']:.0f} ms" for r in rows]
+    slowest = max(r["median ms"] for r in rows)
+    reached = "reached" if slowest <= LIMIT_MS else "MISSED"
+    return (
+        "From a key on a slider to the new picture in JupyterLab, median / 90th percentile of "
+        f"{rows[0]['keys']} keys: {', '.join(parts)}; "
+        f"limit {LIMIT_MS:.0f} ms for the slowest median: {reached}"
+    )
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.explorers", description=__doc__, formatter_class=raw
+    )
+    parser.add_argument("--keys", type=int, default=25, metavar="N", help="a slider (default: %(default)s)")
+    options = parser.parse_args()
+    if problem := lab.why_not():
+        raise SystemExit(problem)
+    if options.keys < 1:
+        parser.error("--keys must be at least 1")
+    table = measure(options.keys)
+    print(table.to_string(index=False, float_format="{:.1f}".format))
+    print(in_words(table.to_dict("records")))
+
+
+if __name__ == "__main__":
+    main()
