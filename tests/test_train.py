@@ -378,7 +378,7 @@ def test_train_command(train_coco, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(command(train_coco, out)) == 0
     text = capsys.readouterr().out
-    assert "HRNet-W16, 133 keypoints, input 192x128" in text
+    assert "HRNet-W16, 133 keypoints, input 256x160" in text
     assert "wholebody" in text
     assert (out / "final.safetensors").exists()
     assert main(command(train_coco, out)) == 2
