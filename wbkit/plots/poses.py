@@ -69,8 +69,8 @@ def _draw_points(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, t
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
     limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
-    x, y = np.clip(point, -limit, limit) * 2**_SUBPIXEL_BITS
-    return round(float(x)), round(float(y))
+    x, y = (min(max(float(v), -limit), limit) for v in point)
+    return round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS)
 
 
 def show_heatmap(

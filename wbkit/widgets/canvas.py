@@ -36,7 +36,9 @@ def encode(picture_rgb: np.ndarray, kind: str = "jpeg") -> bytes:
         # Colour at full resolution: markers are thin and coloured.
         "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
                           cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]),
-        "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
+        # Flat colours need no filter, whose choice would take most of the time.
+        "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE,
+                         cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]),
     }  # fmt: skip
     suffix, settings = options[kind]
     return cv2.imencode(suffix, cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), settings)[1].tobytes()
@@ -96,8 +98,8 @@ def text(
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
-    x, y = np.clip(point, -(2**14), 2**14) * 2**_SUBPIXEL_BITS  # OpenCV's integers must not overflow
-    return round(float(x)), round(float(y))
+    x, y = (min(max(float(v), -(2**14)), 2**14) for v in point)  # OpenCV's integers must not overflow
+    return round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS)
 
 
 _SHAPES: dict[str, list[list[tuple[float, float]]]] = {  # strokes, in units of the marker's radius
@@ -227,8 +229,16 @@ def overlay_heatmap(
     step = np.multiply(scale, frame.scale)
     matrix = np.array([[step[0], 0, frame.place[0]], [0, step[1], frame.place[1]]])
     large = cv2.warpAffine(heatmap.astype(np.float32), matrix, panel.shape[1::-1], flags=cv2.INTER_LINEAR)
-    strength = np.clip(large / max(gain or float(heatmap.max()), 1e-6), 0, 1)
-    colors = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    grey = cv2.cvtColor(cv2.cvtColor(panel, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    opacity = 0.9 * strength[..., None] ** 0.8  # nothing at 0: no edge where the map ends
-    return (grey * (1 - opacity) + colors * opacity).astype(np.uint8)
+    level = cv2.convertScaleAbs(np.maximum(large, 0), alpha=255 / max(gain or float(heatmap.max()), 1e-6))
+    under, glow = _overlay_tables()
+    grey = cv2.LUT(level, under) * cv2.cvtColor(panel, cv2.COLOR_RGB2GRAY)  # (H, W)
+    return (cv2.merge([grey] * 3) + cv2.LUT(cv2.merge([level] * 3), glow)).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _overlay_tables() -> tuple[np.ndarray, np.ndarray]:
+    """For levels 0 ... 255 of a map: the share of the picture (1, 256), and the colour added (1, 256, 3)."""
+    levels = np.arange(256, dtype=np.uint8)[None]
+    opacity = 0.9 * (levels / np.float32(255)) ** 0.8  # nothing at 0: no edge where the map ends
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
+    return (1 - opacity).astype(np.float32), (colors * opacity[..., None]).astype(np.float32)
