@@ -1,8 +1,9 @@
-"""Measure everything and put it into the README: python -m benchmarks.record (about 15 quiet minutes).
+"""Measure everything and put it into the README: python -m benchmarks.record (about 17 quiet minutes).
 
-The table beside the peers, the stages of demo and training, and growth go to docs/performance.json; between
-the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is written from that file by
-this tool, and tests/test_benchmarks.py compares them. `--render` writes the README anew without measuring.
+The table beside the peers, the stages of demo and training, growth, and how fast the explorers answer go to
+docs/performance.json; between the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is
+written from that file by this tool, and tests/test_benchmarks.py compares them. `--render` writes the README
+anew without measuring.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 import benchmarks.__main__ as bench
-from benchmarks import growth, shift, stages
+from benchmarks import explorers, growth, shift, stages
 from wbkit.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,7 @@ def measure(pictures: int) -> dict:
     grown = growth.measure()
     content["growth"] = growth.slopes(grown).to_dict("records")
     growth.draw(grown, FIGURE)
+    content["explorers"] = explorers.measure().to_dict("records")
     return content
 
 
@@ -100,6 +102,7 @@ def render(content: dict) -> str:
             bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",
             stage_table(content),
+            explorers.in_words(content["explorers"]) + ".",
             f"Exponents of growth (1 is linear): {grown}. {worst}",
             "![Time of each stage over its size, both as shares of the largest](docs/growth.png)",
         ]
@@ -120,6 +123,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=5000, metavar="N", help="default: %(default)s")
     options = parser.parse_args()
     if not options.render:
+        if problem := explorers.lab.why_not():
+            raise SystemExit(problem)  # now, and not after a quarter of an hour
         content = measure(options.pictures)
         with atomic_write(RECORD) as temporary:
             temporary.write_text(json.dumps(content, indent=1))
