@@ -148,7 +148,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
 def _device_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="crops a forward pass (default: %(default)s)"
+        "--batch-size", type=int, default=32, metavar="N", help="people a batch (default: %(default)s)"
     )
 
 

@@ -71,7 +71,7 @@ def means_of_runs(values, lengths, out):
     start = 0
     for run in range(len(lengths)):
         length = lengths[run]
-        # NumPy halves rows of more than 128, at a multiple of 8; from 249 on it halves the second half, too.
+        # NumPy halves rows of more than 128, at a multiple of 8; of 249 = 120 + 129 the second half, too.
         half = length if length <= 128 else length // 2 - length // 2 % 8
         total = _sum_of_block(values, start, half)
         if half < length:

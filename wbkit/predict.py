@@ -1,6 +1,6 @@
 """Pictures and person boxes -> 133 keypoints a person, in image px.
 
-crop -> normalise -> network (twice: plain and mirrored) -> decode -> back through the crop's affine map.
+crop -> normalise -> network (plain and mirrored) -> decode -> back through the crop's affine map.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Predictor:
             (`wbkit.memory`).
         dtype: `torch.float32`, or `torch.bfloat16`: faster on GPUs and on CPUs with AVX512-BF16 or AMX,
             at a few hundredths of a pixel.
-        batch_size: images a forward pass; for a flip test at least a crop with its mirror image.
+        batch_size: crops a batch, and images a forward pass at most (for one crop in a flip test, two).
         refine: "none", "quarter" or "dark"; None: as the recipe says.
         exact: run the model as it is, which in float32 is what MMPose computes, to the last bits of a
             convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,

@@ -229,7 +229,8 @@ def overlay_heatmap(
     step = np.multiply(scale, frame.scale)
     matrix = np.array([[step[0], 0, frame.place[0]], [0, step[1], frame.place[1]]])
     large = cv2.warpAffine(heatmap.astype(np.float32), matrix, panel.shape[1::-1], flags=cv2.INTER_LINEAR)
-    level = cv2.convertScaleAbs(np.maximum(large, 0), alpha=255 / max(gain or float(heatmap.max()), 1e-6))
+    top = max(gain or float(heatmap.max()), 1e-6)
+    level = cv2.convertScaleAbs(np.clip(large, 0, top), alpha=255 / top)  # (H, W) uint8
     under, glow = _overlay_tables()
     grey = cv2.LUT(level, under) * cv2.cvtColor(panel, cv2.COLOR_RGB2GRAY)  # (H, W)
     return (cv2.merge([grey] * 3) + cv2.LUT(cv2.merge([level] * 3), glow)).astype(np.uint8)
