@@ -507,7 +507,7 @@ def test_synthetic_people_depend_on_seed_and_key_only():
     for k in (5, 1):  # another order, another picture rendered before
         for name, value in b[k].items():
             np.testing.assert_array_equal(value, samples[k][name])
-    assert samples[0]["crop"].shape == (192, 128, 3)
+    assert samples[0]["crop"].shape == (256, 160, 3)
     assert samples[0]["keypoints"].shape == (133, 2)
     assert not np.array_equal(samples[0]["crop"], samples[1]["crop"])
     assert a[8]["person"] == 8  # the next epoch's are new ones
