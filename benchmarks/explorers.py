@@ -25,7 +25,7 @@ import lab  # noqa: E402
 
 LIMIT_MS = 50.0
 SLIDERS = {"heatmap_explorer": "noise", "dark_explorer": "centre x", "failure_browser": "rank, from 0"}
-CELL = """\
+EXPLORERS = """\
 import numpy as np
 from wbkit.annotations import load_annotations, results_from_arrays
 from wbkit.commands.models import load_predictor
@@ -38,7 +38,8 @@ truth = load_annotations(data / "annotations" / "coco_wholebody_val_v1.0.json")
 points = truth.keypoints + np.random.default_rng(0).normal(0, 6, truth.keypoints.shape)
 points[..., 2] = 0.5
 results = results_from_arrays(points, None, truth.person_image_ids, np.ones(len(points)))
-display(heatmap_explorer(None, load_predictor(None, device="cpu"), keypoint="left_wrist"))
+model = load_predictor(None, device="cpu")
+display(heatmap_explorer(None, model, keypoint="left_wrist"))
 display(dark_explorer())
 display(failure_browser(truth, results, images=data / "val2017", level="part"))"""
 WATCH = """picture => {
@@ -75,7 +76,7 @@ def measure(presses: int = 25) -> pd.DataFrame:
         folder = Path(name) / "notebooks"
         folder.mkdir()
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-        nbformat.write(new_notebook(cells=[new_code_cell(CELL)], metadata=kernel), folder / "all.ipynb")
+        nbformat.write(new_notebook(cells=[new_code_cell(EXPLORERS)], metadata=kernel), folder / "all.ipynb")
         with lab.jupyter_lab(folder, Path(name) / "server") as address:
             browser = playwright.chromium.launch(
                 executable_path=lab.chromium(), headless=True, args=lab.FLAGS

@@ -1,4 +1,4 @@
-"""Measure everything and put it into the README: python -m benchmarks.record (about 17 quiet minutes).
+"""Measure everything and put it into the README: python -m benchmarks.record (about 20 quiet minutes).
 
 The table beside the peers, the stages of demo and training, growth, and how fast the explorers answer go to
 docs/performance.json; between the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is

@@ -122,7 +122,7 @@ def test_loss_falls(monkeypatch):
     losses = fit(small_model(), replace(SMALL, schedule=schedule), Blobs(8), hardware=CPU, progress=False)
     assert len(losses) == 24
     assert np.mean(losses[-4:]) < 0.6 * np.mean(losses[:2])
-    assert kept == [True]  # on a CPU, half the time is at stake (`wbkit.memory`)
+    assert kept == [True]  # on a CPU; see `wbkit.memory`
 
 
 def test_micro_batches_add_up_to_the_batch():

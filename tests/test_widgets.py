@@ -107,6 +107,21 @@ def test_enlarged_pixels_lie_where_the_frame_says():
     assert frame.to_map(frame.to_panel((3.3, 4.4))) == pytest.approx((3.3, 4.4))
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.5])
+def test_overlay_is_a_mixture_of_grey_crop_and_colour(gain):
+    """At the crop's own size. Levels are rounded to 1/255 and opacity is steepest at 0: some grey levels."""
+    rng = np.random.default_rng(0)
+    panel, heatmap = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8), rng.normal(0.3, 0.4, (40, 30))
+    heatmap[3, 4] = 1e12 if gain else 2.0  # beyond the full colour, and beyond an int32
+    frame = canvas.Frame((0.0, 0.0), (0, 0), (1.0, 1.0))
+    strength = np.clip(heatmap / (gain or heatmap.max()), 0, 1)
+    colors = cv2.applyColorMap(np.round(strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    opacity = 0.9 * strength[..., None] ** 0.8
+    expected = cv2.cvtColor(panel, cv2.COLOR_RGB2GRAY)[..., None] * (1 - opacity) + colors * opacity
+    drawn = canvas.overlay_heatmap(panel, heatmap, frame, (1.0, 1.0), gain)
+    assert np.abs(drawn - expected).max() <= 5
+
+
 def test_a_heatmap_lies_over_its_crop():
     heatmap = np.zeros((16, 12), np.float32)
     heatmap[5, 3] = 1

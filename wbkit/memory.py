@@ -1,4 +1,4 @@
-"""Keep freed memory with the process: on CPUs a network else spends half its time on fresh pages."""
+"""Keep freed memory with the process: on CPUs a network else spends much of its time on fresh pages."""
 
 from __future__ import annotations
 

@@ -5,30 +5,14 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from benchmarks.explorers import latencies
+from benchmarks.explorers import EXPLORERS, latencies
 
 pytestmark = pytest.mark.skipif(lab.why_not() is not None, reason=f"browser tests: {lab.why_not()}")
 
 LESSONS = 10
 BROWSED = ("00_start_here", "03_heatmap_encoding", "04_dark", "09_explorer")
 """Notebooks that are run in the browser; once all `LESSONS` are written, none of these may be missing."""
-EXPLORERS = """\
-import numpy as np, torch
-from wbkit.annotations import load_annotations, results_from_arrays
-from wbkit.commands.models import load_predictor
-from wbkit.files import data_folder
-from wbkit.widgets import *
-torch.set_num_threads(1)
-model = load_predictor(None, device="cpu")
-data = data_folder() / "wholebody-mini"
-truth = load_annotations(data / "annotations" / "coco_wholebody_val_v1.0.json")
-points = truth.keypoints + np.random.default_rng(0).normal(0, 6, truth.keypoints.shape)
-points[..., 2] = 0.5
-results = results_from_arrays(points, None, truth.person_image_ids, np.ones(len(points)))
-display(heatmap_explorer(None, model, keypoint="left_wrist"))
-display(dark_explorer())
-display(failure_browser(truth, results, images=data / "val2017", level="part"))
-display(box_picker(None, model))"""
+ALL_EXPLORERS = EXPLORERS + "\ndisplay(box_picker(None, model))"
 BROKEN_CALLBACK = """\
 import ipywidgets as widgets
 slider = widgets.IntSlider()
@@ -101,7 +85,7 @@ e"""
 def explorers(folder, browser, address):
     """All four, in one notebook."""
     page = browser.new_context(viewport={"width": 1280, "height": 1400}).new_page()
-    notebook = lab.Notebook(page, address.format(write(folder, "explorers.ipynb", EXPLORERS)))
+    notebook = lab.Notebook(page, address.format(write(folder, "explorers.ipynb", ALL_EXPLORERS)))
     notebook.run_all()
     assert notebook.problems() == []
     found = notebook.explorers()

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from wbkit.keypoints import COLORS, KEYPOINTS, PART_OF_KEYPOINT, PARTS, SKELETON, side_of
 
 _SMALL_PARTS = ("face", "lefthand", "righthand")
-_SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a pixel
+SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a pixel
 
 
 def draw_pose(
@@ -54,23 +54,32 @@ def _draw_links(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, th
             fine = PART_OF_KEYPOINT[b] in _SMALL_PARTS
             width = max(1, round(thickness * (0.5 if fine else 1)))
             color = COLORS[side_of(a) if side_of(a) == side_of(b) else "middle"]
-            cv2.line(picture, _fixed(points[a]), _fixed(points[b]), color, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.line(
+                picture,
+                fixed_point(points[a]),
+                fixed_point(points[b]),
+                color,
+                width,
+                cv2.LINE_AA,
+                SUBPIXEL_BITS,
+            )
 
 
 def _draw_points(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, thickness: float) -> None:
     for k in np.flatnonzero(visible):
         radius = thickness * (0.7 if PART_OF_KEYPOINT[k] in _SMALL_PARTS else 1.6)
-        size = max(1, round(radius * 2**_SUBPIXEL_BITS))
-        place = _fixed(points[k])
+        size = max(1, round(radius * 2**SUBPIXEL_BITS))
+        place = fixed_point(points[k])
         if radius > 2:
-            cv2.circle(picture, place, size + 12, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.circle(picture, place, size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.circle(picture, place, size + 12, (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.circle(picture, place, size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _fixed(point: np.ndarray) -> tuple[int, int]:
+def fixed_point(point: np.ndarray) -> tuple[int, int]:
+    """A place (x, y), picture px, in sixteenths of a px, as OpenCV's drawing takes it with SUBPIXEL_BITS."""
     limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
     x, y = (min(max(float(v), -limit), limit) for v in point)
-    return round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS)
+    return round(x * 2**SUBPIXEL_BITS), round(y * 2**SUBPIXEL_BITS)
 
 
 def show_heatmap(
