@@ -16,7 +16,7 @@ from wbkit.errors import InputError
 from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import match, oks
-from wbkit.nms import oks_nms, rescore, rescore_and_nms, soft_oks_nms
+from wbkit.nms import _Suspects, oks_nms, rescore, rescore_and_nms, soft_oks_nms
 from wbkit.reference import import_xtcocotools
 
 needs_reference = pytest.mark.skipif(
@@ -205,14 +205,11 @@ def test_loops_are_compiled_where_no_cache_can_be_kept(monkeypatch):
 def test_work_in_chunks_changes_nothing(monkeypatch):
     rng = np.random.default_rng(11)
     cases = [random_case(rng) for _ in range(5)]
-    points, scores, areas = crowded_picture(rng)
-    tables, kept = [per_part_table(*case) for case in cases], oks_nms(points, scores, areas)
+    tables = [per_part_table(*case) for case in cases]
     monkeypatch.setattr("wbkit.matching._CHUNK_PAIRS", 3)
-    monkeypatch.setattr("wbkit.nms._SUSPECT_POINTS", 2000)
     pairs = [match(load_annotations(t), load_results(r), "body").pair_oks for t, r in cases]
     assert max(map(len, pairs)) > 6  # three chunks
     assert all(per_part_table(*case).equals(table) for case, table in zip(cases, tables, strict=True))
-    assert oks_nms(points, scores, areas).tolist() == kept.tolist()
 
 
 def test_matches_keep_what_happened(rng):
@@ -294,11 +291,13 @@ def crowded_picture(rng, people=25):
     base = np.stack([some_keypoints(rng, at=rng.random(2) * 100) for _ in range(4)])
     points = base[rng.integers(0, 4, people)]
     points[..., :2] += rng.normal(size=(people, 133, 2)) * rng.choice([0.1, 0.5, 1, 2], people)[:, None, None]
+    for i in range(0, people, 3):  # a few points far away do not make another person, most do
+        points[i, : rng.integers(0, 40), :2] += rng.normal(0, 300, 2)
     return points, rng.random(people), rng.uniform(3000, 12000, people)
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("threshold", [0.5, 0.9])
+@pytest.mark.parametrize("threshold", [0.5, 0.78, 0.9])
 def test_nms_equals_naive_loops(seed, threshold):
     points, scores, areas = crowded_picture(np.random.default_rng(seed))
     kept = oks_nms(points, scores, areas, threshold)
@@ -306,6 +305,29 @@ def test_nms_equals_naive_loops(seed, threshold):
     assert len(kept) < len(points)
     soft = soft_oks_nms(points, scores, areas, threshold, max_detections=12)
     assert soft.tolist() == naive_soft_nms(points, scores, areas, threshold, 12)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.78, 0.9])
+def test_suspects_are_the_pairs_above_the_threshold(rng, threshold):
+    people = 60
+    points = np.stack([some_keypoints(rng)] * people)
+    points[..., :2] += rng.normal(size=(people, 133, 2)) * rng.uniform(0, 3, people)[:, None, None]
+    for i in range(people):  # some have their first points elsewhere: these alone do not tell two apart
+        points[i, : rng.integers(0, 40), :2] += rng.normal(0, 1, 2) * rng.choice([0, 5, 40, 300])
+    areas, everybody = rng.uniform(3000, 12000, people), np.ones(people, bool)
+    compare, counted = _Suspects(points, areas, threshold, SIGMAS), 0
+    for i in range(people):
+        near = [j for j in range(people) if naive_overlap(points, areas, i, j) > threshold - 1e-6]
+        assert compare(i, everybody).tolist() == near
+        counted += len(compare(i, everybody)) - 1
+    assert 0 < counted < people * (people - 1)
+    assert compare(0, ~everybody).tolist() == []
+    # Eight points of one sigma, two of them d away: OKS = (6 + 2 exp(-d^2 / (2 s^2 k^2))) / 8 > .8 where
+    # d^2 < 2 s^2 k^2 ln 5, and the two are the quarter whose boxes are compared.
+    pair, areas, sigmas = np.zeros((2, 8, 2)), np.full(2, 1e4), np.full(8, 0.05)
+    for factor, found in ((0.999, [0, 1]), (1.001, [0])):
+        pair[1, :2, 1] = factor * np.sqrt(2 * 1e4 * 0.1**2 * np.log(5))
+        assert _Suspects(pair, areas, 0.8, sigmas)(0, everybody[:2]).tolist() == found
 
 
 def test_nms_of_nobody_and_of_equal_scores(rng):

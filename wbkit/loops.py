@@ -1,11 +1,13 @@
-"""The inner loops of the evaluation, compiled by numba: similarity, matching, precision and recall.
+"""The inner loops of the evaluation, compiled by numba: similarity, suppression, matching, precision, recall.
 
 Every loop does the reference's operations in the reference's order, so that results are equal to the
 last bit; only the tables that NumPy would need between two operations are gone. The exponential stays
-NumPy's, whose last bit differs from the C library's.
+NumPy's, whose last bit differs from the C library's, where it decides.
 """
 
 from __future__ import annotations
+
+import math
 
 import numba
 import numpy as np
@@ -102,6 +104,39 @@ def _sum_of_block(values, start, length):
         total += values[at]
         at += 1
     return total
+
+
+# --- suppression -----------------------------------------------------------------------------------
+
+
+@_loop
+def suspects(one, points, boxes, areas, spread, reach, needed, waiting, found):
+    """Write into `found` who may have an OKS with person `one` above a threshold; their number is returned.
+
+    Args:
+        points: (n, K, 2) and boxes: (n, 4), corners of some of the points, px. areas: (n,) px^2.
+        spread: (K,), k^2. reach: squared distance of boxes over s^2 from which on nobody is a suspect.
+        needed: the sum of similarities from which on one is. waiting: (n,) bool, others are left out.
+    """
+    count, keypoints = 0, points.shape[1]
+    for other in range(len(areas)):
+        if not waiting[other]:
+            continue
+        gap_x = max(0.0, boxes[one, 0] - boxes[other, 2], boxes[other, 0] - boxes[one, 2])
+        gap_y = max(0.0, boxes[one, 1] - boxes[other, 3], boxes[other, 1] - boxes[one, 3])
+        area = (areas[one] + areas[other]) / 2 + _EPSILON
+        if gap_x * gap_x + gap_y * gap_y > reach * area:
+            continue
+        most = float(keypoints)  # that the sum can still become
+        for k in range(keypoints):
+            dx, dy = points[other, k, 0] - points[one, k, 0], points[other, k, 1] - points[one, k, 1]
+            most -= 1 - math.exp(-((dx * dx + dy * dy) / spread[k] / area / 2))
+            if most < needed:
+                break
+        if not most < needed:
+            found[count] = other
+            count += 1
+    return count
 
 
 # --- matching --------------------------------------------------------------------------------------

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from wbkit import loops
 from wbkit.annotations import SCORED_PARTS, Results, body_extent_areas
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, fix_aspect
 from wbkit.keypoints import SIGMAS
 from wbkit.matching import MAX_DETECTIONS, keypoint_similarity
-
-_SUSPECT_POINTS = 1 << 18  # keypoints compared at once in `_suspects`: a few MB
 
 
 def rescore(results: Results, keypoint_threshold: float = 0.2) -> Results:
@@ -65,14 +64,14 @@ def oks_nms(
     Returns:
         (kept,) int64 indices, best first.
     """
-    suspects = _suspects(keypoints, areas, threshold, sigmas)  # (n, n)
+    compare = _Suspects(keypoints, areas, threshold, sigmas)
     waiting, kept = np.ones(len(scores), bool), []
     for best in _descending(scores):
         if not waiting[best]:
             continue
         kept.append(best)
         waiting[best] = False
-        near = np.flatnonzero(suspects[best] & waiting)
+        near = compare(best, waiting)
         if len(near):
             overlap = _overlap(keypoints, areas, best, near, sigmas)  # (near,)
             waiting[near[overlap > np.float32(threshold)]] = False
@@ -113,23 +112,27 @@ def _descending(scores: np.ndarray) -> np.ndarray:
     return np.argsort(scores, kind="stable")[::-1]
 
 
-def _suspects(keypoints: np.ndarray, areas: np.ndarray, threshold: float, sigmas: np.ndarray) -> np.ndarray:
-    """Which pairs could have an OKS above the threshold, by a quarter of the keypoints: (n, n) bool.
+class _Suspects:
+    """Who could have an OKS above the threshold with one person, found without a table of all pairs.
 
-    Each other keypoint adds at most 1, so no duplicate is missed. It saves most of the work, since most
-    persons of a picture are nowhere near each other.
+    Most persons of a picture are nowhere near each other: the boxes of a quarter of their keypoints say
+    so, since each other keypoint adds at most 1 to the sum. No duplicate is missed.
     """
-    people, few = len(areas), len(sigmas) // 4
-    suspects = np.ones((people, people), bool)
-    rows = max(1, _SUSPECT_POINTS // max(1, people * few))
-    for start in range(0, people if few else 0, rows):
-        block = slice(start, start + rows)
-        offsets = keypoints[block, None, :few, :2] - keypoints[None, :, :few, :2]  # (rows, n, few, 2)
-        mean_areas = (areas[block, None] + areas) / 2  # (rows, n)
-        total = keypoint_similarity(offsets, mean_areas, sigmas[:few]).sum(-1)  # (rows, n)
-        bound = (total + len(sigmas) - few) / len(sigmas)
-        suspects[block] = bound > threshold - 1e-6  # a margin for the comparison in single precision
-    return suspects
+
+    def __init__(self, keypoints: np.ndarray, areas: np.ndarray, threshold: float, sigmas: np.ndarray):
+        points, spread = np.ascontiguousarray(keypoints[..., :2], np.float64), (sigmas * 2) ** 2
+        few = len(sigmas) // 4
+        needed = len(sigmas) * (threshold - 1e-6)  # a margin for the comparison in single precision
+        lacking = needed - (len(sigmas) - few)  # what the few must add
+        reach = -2 * spread[:few].max() * np.log(lacking / few) if few and lacking > 0 else np.inf
+        some = points[:, : max(few, 1)]
+        boxes = np.concatenate([some.min(1), some.max(1)], axis=1)  # (n, 4) left, top, right, bottom
+        self.fixed = points, boxes, np.asarray(areas, np.float64), spread, float(reach), needed
+        self.found = np.empty(len(areas), np.int64)
+
+    def __call__(self, one: int, waiting: np.ndarray) -> np.ndarray:
+        """Indices of those among `waiting` (n,) bool."""
+        return self.found[: loops.suspects(one, *self.fixed, waiting, self.found)]
 
 
 def _overlap(
