@@ -43,43 +43,34 @@ def draw_pose(
     for points, visible in zip(keypoints, shown, strict=True):
         extent = float(np.ptp(points[visible], axis=0).max()) if visible.any() else 0.0
         width = thickness or min(max(image_rgb.shape[:2]) / 320, max(extent / 120, 0.5))
-        _draw_links(picture, points, visible, width)
-        _draw_points(picture, points, visible, width)
+        places = fixed_points(np.where(visible[:, None], points, 0)).tolist()
+        _draw_links(picture, places, visible, width)
+        _draw_points(picture, places, visible, width)
     return picture
 
 
-def _draw_links(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, thickness: float) -> None:
+def _draw_links(picture: np.ndarray, places: list, visible: np.ndarray, thickness: float) -> None:
     for a, b in SKELETON:
         if visible[a] and visible[b]:
             fine = PART_OF_KEYPOINT[b] in _SMALL_PARTS
             width = max(1, round(thickness * (0.5 if fine else 1)))
             color = COLORS[side_of(a) if side_of(a) == side_of(b) else "middle"]
-            cv2.line(
-                picture,
-                fixed_point(points[a]),
-                fixed_point(points[b]),
-                color,
-                width,
-                cv2.LINE_AA,
-                SUBPIXEL_BITS,
-            )
+            cv2.line(picture, places[a], places[b], color, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_points(picture: np.ndarray, points: np.ndarray, visible: np.ndarray, thickness: float) -> None:
+def _draw_points(picture: np.ndarray, places: list, visible: np.ndarray, thickness: float) -> None:
     for k in np.flatnonzero(visible):
         radius = thickness * (0.7 if PART_OF_KEYPOINT[k] in _SMALL_PARTS else 1.6)
         size = max(1, round(radius * 2**SUBPIXEL_BITS))
-        place = fixed_point(points[k])
         if radius > 2:
-            cv2.circle(picture, place, size + 12, (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
-        cv2.circle(picture, place, size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(picture, places[k], size + 12, (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.circle(picture, places[k], size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def fixed_point(point: np.ndarray) -> tuple[int, int]:
-    """A place (x, y), picture px, in sixteenths of a px, as OpenCV's drawing takes it with SUBPIXEL_BITS."""
+def fixed_points(points: np.ndarray) -> np.ndarray:
+    """Finite places (..., 2), picture px, in sixteenths of a px as OpenCV draws with SUBPIXEL_BITS, int32."""
     limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
-    x, y = (min(max(float(v), -limit), limit) for v in point)
-    return round(x * 2**SUBPIXEL_BITS), round(y * 2**SUBPIXEL_BITS)
+    return np.rint(np.maximum(np.minimum(points, limit), -limit) * 2**SUBPIXEL_BITS).astype(np.int32)
 
 
 def show_heatmap(

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from wbkit.plots.poses import SUBPIXEL_BITS, fixed_point
+from wbkit.plots.poses import SUBPIXEL_BITS, fixed_points
 
 INK, GREY, PALE, WHITE = (34, 34, 34), (120, 120, 120), (214, 214, 214), (255, 255, 255)
 _BLUES = np.array([(250, 251, 252), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107)], float)
@@ -98,11 +98,11 @@ def text(
 # --- markers ------------------------------------------------------------------------------------------
 
 
-_SHAPES: dict[str, list[list[tuple[float, float]]]] = {  # strokes, in units of the marker's radius
-    "square": [[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9), (-0.9, -0.9)]],
-    "diamond": [[(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0), (0, -1.25)]],
-    "plus": [[(-1.2, 0), (1.2, 0)], [(0, -1.2), (0, 1.2)]],
-    "cross": [[(-0.9, -0.9), (0.9, 0.9)], [(-0.9, 0.9), (0.9, -0.9)]],
+_SHAPES = {  # strokes, in units of the marker's radius: each (strokes, points, 2)
+    "square": np.array([[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9), (-0.9, -0.9)]]),
+    "diamond": np.array([[(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0), (0, -1.25)]]),
+    "plus": np.array([[(-1.2, 0), (1.2, 0)], [(0, -1.2), (0, 1.2)]]),
+    "cross": np.array([[(-0.9, -0.9), (0.9, 0.9)], [(-0.9, 0.9), (0.9, -0.9)]]),
 }
 
 
@@ -125,11 +125,10 @@ def marker(
             filled = -1 if kind == "dot" else width
             grown = radius + (1 if kind == "dot" and tint is WHITE else 0)
             size = round(grown * 2**SUBPIXEL_BITS)
-            cv2.circle(picture, fixed_point(xy), size, tint, filled, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(picture, fixed_points(xy).tolist(), size, tint, filled, cv2.LINE_AA, SUBPIXEL_BITS)
             continue
-        for stroke in _SHAPES[kind]:
-            points = np.array([fixed_point(np.asarray(xy) + radius * np.array(p)) for p in stroke], np.int32)
-            cv2.polylines(picture, [points], False, tint, width, cv2.LINE_AA, SUBPIXEL_BITS)
+        strokes = list(fixed_points(xy + radius * _SHAPES[kind]))
+        cv2.polylines(picture, strokes, False, tint, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def line(
@@ -137,7 +136,7 @@ def line(
 ) -> None:
     """A straight line; nothing where an end is NaN."""
     if np.isfinite([a, b]).all():
-        cv2.line(picture, fixed_point(a), fixed_point(b), color, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.line(picture, *fixed_points([a, b]).tolist(), color, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple[int, int, int]) -> None:
@@ -153,7 +152,7 @@ def arrow(picture: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple[
     head = [end, neck + 0.5 * size * beside, neck - 0.5 * size * beside]
     line(picture, start, neck, INK, 5)
     line(picture, start, neck, color, 2)
-    points = np.array([fixed_point(p) for p in head], np.int32)
+    points = fixed_points(head)
     cv2.polylines(picture, [points], True, INK, 4, cv2.LINE_AA, SUBPIXEL_BITS)
     cv2.fillPoly(picture, [points], color, cv2.LINE_AA, SUBPIXEL_BITS)
 

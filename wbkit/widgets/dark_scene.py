@@ -11,7 +11,7 @@ import torch
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.widgets import canvas
 from wbkit.widgets.canvas import GREY, PALE, Frame
-from wbkit.widgets.decoders import DECODERS, estimates
+from wbkit.widgets.decoders import DECODERS, estimates, on_one_thread
 from wbkit.widgets.taylor import Patch, column_height, draw_column, draw_patch
 
 NAMES = ("argmax", "quarter", "DARK")
@@ -82,6 +82,7 @@ def heatmap(state: DarkState) -> np.ndarray:
     return (target + state.noise * draws).astype(np.float32)
 
 
+@on_one_thread
 def _encode(state: DarkState, size, map_size, centers: np.ndarray) -> np.ndarray:
     """Targets (K, H, W) of centres (K, 2) heatmap px, as training makes them."""
     codec = HeatmapCodec(size, map_size, sigma=state.sigma, unbiased=state.unbiased)
@@ -89,6 +90,7 @@ def _encode(state: DarkState, size, map_size, centers: np.ndarray) -> np.ndarray
     return codec.encode(points, torch.ones(1, len(centers)))[0][0].numpy()
 
 
+@lru_cache(maxsize=16)
 def decoded(state: DarkState) -> dict[str, np.ndarray]:
     """Decoder -> (2,) heatmap px."""
     found = estimates(heatmap(state)[None], state.kernel, NAMES)

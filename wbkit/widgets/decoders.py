@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import numpy as np
 import torch
@@ -48,6 +49,26 @@ DECODERS: dict[str, Decoder] = {
 TRUTH_MARKER, TRUTH_SIGN, TRUTH_COLOR = "ring", "○", (204, 60, 160)
 
 
+def on_one_thread(function: Callable) -> Callable:
+    """The function with torch on one thread.
+
+    One small map gains nothing from a second one, and beside a browser that needs the same processor the
+    threads spend most of their time waiting for each other.
+    """
+
+    @wraps(function)
+    def alone(*arguments, **options):
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return function(*arguments, **options)
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
+
+
+@on_one_thread
 def estimates(
     maps: np.ndarray, kernel_size: int, names: tuple[str, ...] = tuple(DECODERS)
 ) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from wbkit.keypoints import COLORS, KEYPOINTS, PART_OF_KEYPOINT, PARTS, side_of
 from wbkit.predict import Predictor
 from wbkit.widgets import canvas
 from wbkit.widgets.canvas import Frame
-from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_MARKER, estimates
+from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_MARKER, estimates, on_one_thread
 from wbkit.widgets.people import Person
 from wbkit.widgets.taylor import Patch, column_height, draw_column
 
@@ -113,8 +113,7 @@ class HeatmapScene:
         elif truth is None:
             return np.zeros(maps.heatmaps.shape[1:], np.float32)
         else:
-            codec = replace(maps.codec, sigma=state.sigma)
-            heatmap = codec.encode(torch.from_numpy(truth)[None, None], torch.ones(1, 1))[0][0, 0].numpy()
+            heatmap = _target(replace(maps.codec, sigma=state.sigma), truth)
         if not state.noise:
             return heatmap
         draws = np.random.default_rng(state.keypoint).standard_normal(heatmap.shape)
@@ -221,3 +220,9 @@ class HeatmapScene:
                 panel, place, DECODERS[name].marker, DECODERS[name].color, radius=DECODERS[name].radius
             )
         return panel
+
+
+@on_one_thread
+def _target(codec: HeatmapCodec, point: np.ndarray) -> np.ndarray:
+    """The ideal map of one keypoint (2,) crop px, (h, w) float32."""
+    return codec.encode(torch.from_numpy(point)[None, None], torch.ones(1, 1))[0][0, 0].numpy()

@@ -90,14 +90,11 @@ class Explorer(widgets.VBox):
         """Draw the picture and write the words of the present state."""
         try:
             self.shown = self.draw()
-            said, problem = self.words(), ""
-        except InputError as error:
-            said, problem = self.text.value, f"<b>This cannot be shown:</b> {escape(str(error))}"
-        self.problem.value = problem
-        if not problem:
             # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
-            self.picture.value = encode(self.shown, self.picture_kind)
-            self.text.value = said
+            self.picture.value = encode(self.shown, self.picture_kind)  # on its way before the words are
+            self.text.value, self.problem.value = self.words(), ""
+        except InputError as error:
+            self.problem.value = f"<b>This cannot be shown:</b> {escape(str(error))}"
 
     def on_click(self, handler: Callable[[float, float], None]) -> None:
         """Call `handler(x, y)` with the picture's px when it is clicked."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 import torch
 
 from wbkit.heatmaps import log_derivatives, log_patches, modulate
+from wbkit.plots.poses import SUBPIXEL_BITS, fixed_points
 from wbkit.widgets import canvas
 from wbkit.widgets.canvas import GREY, INK, PALE, Frame
-from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_MARKER
+from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_MARKER, on_one_thread
 
 SMALLEST_LOG = -8.0
 """Logarithms are drawn down to here: exp(-8) is a three thousandth of a map's height of 1."""
@@ -62,7 +64,13 @@ class Patch:
         x, y = (round(float(v)) for v in self.found["argmax"])
         return (x, y) if x >= 0 else None
 
+    @cached_property
+    def logs(self) -> np.ndarray:
+        """`log_map` of the heatmap, (H, W)."""
+        return log_map(self.heatmap, self.kernel_size)
 
+
+@on_one_thread
 def log_map(heatmap: np.ndarray, kernel_size: int) -> np.ndarray:
     """Natural log of the modulated map, equation 11, floored at `SMALLEST_LOG`: (H, W) -> (H, W)."""
     maps = torch.from_numpy(np.ascontiguousarray(heatmap, np.float32))[None, None]
@@ -70,6 +78,7 @@ def log_map(heatmap: np.ndarray, kernel_size: int) -> np.ndarray:
     return modulate(maps, kernel_size)[0, 0].clamp_min(smallest).log().numpy()
 
 
+@on_one_thread
 def taylor_terms(
     heatmap: np.ndarray, peak: tuple[int, int], kernel_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +91,7 @@ def taylor_terms(
 
 def draw_patch(patch: Patch) -> np.ndarray:
     """The window's cells with all positions, (side, side, 3); over the log DARK's 5x5 and step too."""
-    values = log_map(patch.heatmap, patch.kernel_size) if patch.logarithm else patch.heatmap
+    values = patch.logs if patch.logarithm else patch.heatmap
     window, inside = _window(values, patch.first, patch.count)
     high = float(window[inside].max()) if inside.any() else 1.0
     low = float(window[inside].min()) if inside.any() else 0.0
@@ -133,7 +142,7 @@ def draw_profile(patch: Patch) -> np.ndarray:
     if patch.peak is None:
         canvas.text(picture, (patch.side / 2, 50), "no positive value: nothing to decode", anchor="middle")
         return picture
-    (x_peak, y_peak), logs = patch.peak, log_map(patch.heatmap, patch.kernel_size)
+    (x_peak, y_peak), logs = patch.peak, patch.logs
     columns = np.arange(patch.first[0], patch.first[0] + patch.count)
     columns = columns[(columns >= 0) & (columns < logs.shape[1])]
     row = logs[y_peak, columns]
@@ -171,8 +180,8 @@ def _parabola(picture: np.ndarray, patch: Patch, peak: tuple[int, float], height
     points = np.stack([x_of(0) + patch.cell * (peak[0] + offsets), height_of(values)], 1)
     points = points[(points[:, 1] > 2) & (points[:, 1] < _PROFILE_HEIGHT - 2)]
     if len(points) > 1:
-        fixed = np.rint(points * 16).astype(np.int32)
-        cv2.polylines(picture, [fixed], False, DECODERS["DARK"].color, 2, cv2.LINE_AA, 4)
+        color = DECODERS["DARK"].color
+        cv2.polylines(picture, [fixed_points(points)], False, color, 2, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def draw_column(patch: Patch, title: str, height: int) -> tuple[np.ndarray, Frame]:
