@@ -3,7 +3,7 @@
 The table beside the peers, the stages of demo and training, growth, and how fast the explorers answer go to
 docs/performance.json; between the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is
 written from that file by this tool, and tests/test_benchmarks.py compares them. `--render` writes the README
-anew without measuring.
+anew without measuring; `--keep-table` measures all but the table beside the peers (about 5 minutes).
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ RECORD, FIGURE, README = ROOT / "docs/performance.json", ROOT / "docs/growth.png
 MARKS = ("<!-- performance -->", "<!-- end of performance -->")
 
 
-def measure(pictures: int) -> dict:
-    """All of it, on a machine that should have nothing else to do."""
-    content = bench.run(bench.ROWS, pictures, peers=True)
+def measure(pictures: int, table: dict | None = None) -> dict:
+    """All of it, on a machine that should have nothing else to do; `table`: a record whose rows are kept."""
+    if table is None:
+        content = bench.run(bench.ROWS, pictures, peers=True)
+    else:
+        content = table | {"keypoint_shift": shift.keypoint_shift()}
     with tempfile.TemporaryDirectory() as folder:
         content["demo"] = stages.profile_demo(Path(folder)).reset_index(names="stage").to_dict("records")
     training = stages.profile_training(8).reset_index(names="stage")
@@ -120,12 +123,14 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m benchmarks.record", description=__doc__, formatter_class=raw)
     parser.add_argument("--render", action="store_true", help="only write the README from the record")
+    parser.add_argument("--keep-table", action="store_true", help="measure the rest, after the model changed")
     parser.add_argument("--pictures", type=int, default=5000, metavar="N", help="default: %(default)s")
     options = parser.parse_args()
     if not options.render:
         if problem := explorers.lab.why_not():
             raise SystemExit(problem)  # now, and not after a quarter of an hour
-        content = measure(options.pictures)
+        kept = json.loads(RECORD.read_text()) if options.keep_table else None
+        content = measure(options.pictures, kept)
         with atomic_write(RECORD) as temporary:
             temporary.write_text(json.dumps(content, indent=1))
     write_readme(json.loads(RECORD.read_text()))

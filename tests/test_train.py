@@ -378,7 +378,7 @@ def test_train_command(train_coco, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(command(train_coco, out)) == 0
     text = capsys.readouterr().out
-    assert "HRNet-W16, 133 keypoints, input 256x160" in text
+    assert "HRNet-W16, 133 keypoints, input {1}x{0}".format(*RECIPES["tiny"].input_size) in text
     assert "wholebody" in text
     assert (out / "final.safetensors").exists()
     assert main(command(train_coco, out)) == 2
@@ -507,7 +507,7 @@ def test_synthetic_people_depend_on_seed_and_key_only():
     for k in (5, 1):  # another order, another picture rendered before
         for name, value in b[k].items():
             np.testing.assert_array_equal(value, samples[k][name])
-    assert samples[0]["crop"].shape == (256, 160, 3)
+    assert samples[0]["crop"].shape == (*recipe.input_size[::-1], 3)
     assert samples[0]["keypoints"].shape == (133, 2)
     assert not np.array_equal(samples[0]["crop"], samples[1]["crop"])
     assert a[8]["person"] == 8  # the next epoch's are new ones

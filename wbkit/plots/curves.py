@@ -95,5 +95,6 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
     axes[1].set_title("AP by part on the validation people", loc="left", fontsize=11)
     axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     for ax in axes:
+        ax.locator_params(axis="x", nbins=5)  # updates can have five digits
         sns.despine(ax=ax)
     return list(axes)
