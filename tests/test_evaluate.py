@@ -328,6 +328,14 @@ def test_suspects_are_the_pairs_above_the_threshold(rng, threshold):
     for factor, found in ((0.999, [0, 1]), (1.001, [0])):
         pair[1, :2, 1] = factor * np.sqrt(2 * 1e4 * 0.1**2 * np.log(5))
         assert _Suspects(pair, areas, 0.8, sigmas)(0, everybody[:2]).tolist() == found
+    # Of the two, one's sigma is so small that it adds nothing: OKS = (6 + exp(...)) / 8 > .8 where
+    # d^2 < 2 s^2 k^2 ln 2.5, with the k of the other.
+    sigmas[0] = 1e-4
+    for factor, found in ((0.999, [0, 1]), (1.001, [0])):
+        pair[1, :2, 1] = factor * np.sqrt(2 * 1e4 * 0.1**2 * np.log(2.5))
+        assert _Suspects(pair, areas, 0.8, sigmas)(0, everybody[:2]).tolist() == found
+    with pytest.raises(ValueError, match="8 keypoints, but 17 sigmas"):
+        _Suspects(pair, areas, 0.8, SIGMAS[:17])
 
 
 def test_nms_of_nobody_and_of_equal_scores(rng):

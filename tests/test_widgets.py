@@ -30,7 +30,7 @@ from wbkit.widgets import (
     taylor,
 )
 from wbkit.widgets.dark_scene import DarkState
-from wbkit.widgets.decoders import DECODERS, estimates
+from wbkit.widgets.decoders import DECODERS, estimates, on_one_thread
 from wbkit.widgets.failure_scene import (
     ALL,
     CAPTION,
@@ -665,6 +665,34 @@ def test_unusable_input_is_said_and_other_errors_are_not_hidden(monkeypatch):
     monkeypatch.undo()
     explorer.change(dx=0.3)
     assert explorer.problem.value == ""
+    assert "+0.30" in explorer.text.value
+
+
+def test_the_picture_leaves_before_the_words_and_does_not_keep_the_last_ones(monkeypatch):
+    explorer, found = dark_explorer(), []
+
+    def words():
+        found.append(explorer.picture.value)
+        raise InputError("no words", "Look")
+
+    before = explorer.picture.value
+    monkeypatch.setattr(explorer, "words", words)
+    explorer.change(dx=-0.3)
+    assert found != [before]
+    assert found == [explorer.picture.value]
+    assert (explorer.text.value, "no words. Look" in explorer.problem.value) == ("", True)
+
+
+def test_small_maps_get_one_thread_and_all_others_their_number_back():
+    outside = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert on_one_thread(torch.get_num_threads)() == 1
+        with pytest.raises(ZeroDivisionError):
+            on_one_thread(lambda: 1 / 0)()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(outside)
 
 
 def test_drags_are_followed_while_the_button_is_held():

@@ -85,24 +85,19 @@ def means_of_runs(values, lengths, out):
 @_inlined
 def _sum_of_block(values, start, length):
     """NumPy's sum of up to 128 numbers: eight sums side by side, then the rest one by one."""
-    total, at = 0.0, start
+    total, i = 0.0, start
     if length >= 8:
-        r0, r1, r2, r3 = values[at], values[at + 1], values[at + 2], values[at + 3]
-        r4, r5, r6, r7 = values[at + 4], values[at + 5], values[at + 6], values[at + 7]
-        at += 8
-        while at <= start + length - 8:
-            r0, r1, r2, r3 = r0 + values[at], r1 + values[at + 1], r2 + values[at + 2], r3 + values[at + 3]
-            r4, r5, r6, r7 = (
-                r4 + values[at + 4],
-                r5 + values[at + 5],
-                r6 + values[at + 6],
-                r7 + values[at + 7],
-            )
-            at += 8
+        r0, r1, r2, r3 = values[i], values[i + 1], values[i + 2], values[i + 3]
+        r4, r5, r6, r7 = values[i + 4], values[i + 5], values[i + 6], values[i + 7]
+        i += 8
+        while i <= start + length - 8:
+            r0, r1, r2, r3 = r0 + values[i], r1 + values[i + 1], r2 + values[i + 2], r3 + values[i + 3]
+            r4, r5, r6, r7 = r4 + values[i + 4], r5 + values[i + 5], r6 + values[i + 6], r7 + values[i + 7]
+            i += 8
         total = ((r0 + r1) + (r2 + r3)) + ((r4 + r5) + (r6 + r7))
-    while at < start + length:
-        total += values[at]
-        at += 1
+    while i < start + length:
+        total += values[i]
+        i += 1
     return total
 
 
@@ -115,7 +110,7 @@ def suspects(one, points, boxes, areas, spread, reach, needed, waiting, found):
 
     Args:
         points: (n, K, 2) and boxes: (n, 4), corners of some of the points, px. areas: (n,) px^2.
-        spread: (K,), k^2. reach: squared distance of boxes over s^2 from which on nobody is a suspect.
+        spread: (K,), k^2. reach: squared gap between boxes over s^2 beyond which nobody is a suspect.
         needed: the sum of similarities from which on one is. waiting: (n,) bool, others are left out.
     """
     count, keypoints = 0, points.shape[1]

@@ -116,14 +116,18 @@ class _Suspects:
     """Who could have an OKS above the threshold with one person, found without a table of all pairs.
 
     Most persons of a picture are nowhere near each other: the boxes of a quarter of their keypoints say
-    so, since each other keypoint adds at most 1 to the sum. No duplicate is missed.
+    so, since each other keypoint adds at most 1 to the sum. No duplicate is missed. Every pair of boxes is
+    still looked at, which shows beyond a few hundred persons.
     """
 
     def __init__(self, keypoints: np.ndarray, areas: np.ndarray, threshold: float, sigmas: np.ndarray):
         points, spread = np.ascontiguousarray(keypoints[..., :2], np.float64), (sigmas * 2) ** 2
+        if points.shape[1] != len(sigmas):
+            raise ValueError(f"{points.shape[1]} keypoints, but {len(sigmas)} sigmas")
         few = len(sigmas) // 4
         needed = len(sigmas) * (threshold - 1e-6)  # a margin for the comparison in single precision
         lacking = needed - (len(sigmas) - few)  # what the few must add
+        # A gap g between the boxes: each of the few adds at most exp(-g^2 / (2 s^2 k^2)), k the largest.
         reach = -2 * spread[:few].max() * np.log(lacking / few) if few and lacking > 0 else np.inf
         some = points[:, : max(few, 1)]
         boxes = np.concatenate([some.min(1), some.max(1)], axis=1)  # (n, 4) left, top, right, bottom
@@ -131,7 +135,7 @@ class _Suspects:
         self.found = np.empty(len(areas), np.int64)
 
     def __call__(self, one: int, waiting: np.ndarray) -> np.ndarray:
-        """Indices of those among `waiting` (n,) bool."""
+        """Indices of those among `waiting` (n,) bool; the next call overwrites them."""
         return self.found[: loops.suspects(one, *self.fixed, waiting, self.found)]
 
 

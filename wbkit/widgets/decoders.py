@@ -53,7 +53,7 @@ def on_one_thread(function: Callable) -> Callable:
     """The function with torch on one thread.
 
     One small map gains nothing from a second one, and beside a browser that needs the same processor the
-    threads spend most of their time waiting for each other.
+    threads spend most of their time waiting for each other. The setting holds for the whole process.
     """
 
     @wraps(function)

@@ -87,14 +87,17 @@ class Explorer(widgets.VBox):
             self._quiet = False
 
     def refresh(self) -> None:
-        """Draw the picture and write the words of the present state."""
+        """Draw the picture and write the words of the present state.
+
+        What cannot be shown is said instead of the words; a picture that cannot be drawn stays the last one.
+        """
         try:
             self.shown = self.draw()
             # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
             self.picture.value = encode(self.shown, self.picture_kind)  # on its way before the words are
             self.text.value, self.problem.value = self.words(), ""
         except InputError as error:
-            self.problem.value = f"<b>This cannot be shown:</b> {escape(str(error))}"
+            self.text.value, self.problem.value = "", f"<b>This cannot be shown:</b> {escape(str(error))}"
 
     def on_click(self, handler: Callable[[float, float], None]) -> None:
         """Call `handler(x, y)` with the picture's px when it is clicked."""
