@@ -59,7 +59,7 @@ def oks_nms(
         scores: (n,). Of equal scores the last goes first.
         areas: (n,) px^2.
         threshold: OKS above which two persons are one.
-        sigmas: (K,).
+        sigmas: (K,); another number of them is a ValueError.
 
     Returns:
         (kept,) int64 indices, best first.
