@@ -173,13 +173,14 @@ def test_what_nobody_could_tell_is_not_labelled():
     assert not out.any()
 
 
-def test_poses_keep_limbs_out_of_each_other():
+@pytest.mark.parametrize("kinds", [poses.KINDS, poses.HARD_KINDS], ids=["everyday", "hard"])
+def test_poses_keep_limbs_out_of_each_other(kinds):
     body = load_body()
     deep = []
     for i in range(120):
         rng = np.random.default_rng(i)
         rest, thickness = body.rest(body.people[i]), rng.uniform(0.9, 1.35)
-        pose = poses.sample_pose(body, rest, rng, thickness)
+        pose = poses.sample_pose(body, rest, rng, thickness, kinds)
         deep.append(overlap(body, rest, pose.rotations, thickness))
         np.testing.assert_allclose(
             pose.rotations @ pose.rotations.transpose(0, 2, 1),
@@ -188,6 +189,52 @@ def test_poses_keep_limbs_out_of_each_other():
         )
     assert np.mean(np.array(deep) <= 0) > 0.98
     assert max(deep) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["low seat", "crossed", "ankle on knee", "squat", "stride"])
+def test_a_hard_pose_is_what_its_name_says(kind):
+    """Upright, in the body's frame: where its joints are, measured against its own thighs and shins."""
+    body, found = load_body(), 0
+    rest = body.rest(body.people[0])
+    hips, knees, ankles = (np.array([KEYPOINTS.index(f"{s}_{j}") for s in ("left", "right")])
+                           for j in ("hip", "knee", "ankle"))  # fmt: skip
+    for i in range(8):
+        pose = poses.sample_pose(body, rest, np.random.default_rng(i), kinds={kind: 1.0})
+        if pose.kind != kind:  # too often in its own way, so an easy one was taken
+            continue
+        found += 1
+        points = body.skin(rest, pose.rotations).keypoints
+        thigh = np.linalg.norm(points[knees] - points[hips], axis=1)
+        height = (points[hips, 2] - points[ankles, 2]) / thigh  # 2 standing, about 1 on a chair
+        apart = (points[knees[0], 0] - points[knees[1], 0]) / thigh.mean()
+        if kind == "stride":
+            assert (height > 1.2).all()
+            assert abs(points[ankles[0], 0] - points[ankles[1], 0]) > 0.5 * thigh.mean()
+        elif kind == "squat":
+            assert (height < 0.75).all()
+        elif kind == "low seat":
+            assert (height < 1.1).all()
+        elif kind == "crossed":  # one knee beyond or above the other
+            assert apart < 0.6
+            assert abs(points[knees[0], 2] - points[knees[1], 2]) > 0.1 * thigh.mean()
+        else:  # one ankle near the other knee
+            away = [np.linalg.norm(points[ankles[s]] - points[knees[1 - s]]) for s in (0, 1)]
+            assert min(away) < 0.95 * thigh.mean()
+    assert found >= 3
+
+
+def test_a_hard_mix_shows_more_backs_and_seats():
+    """Of the same seeds: seated people by their kind, turned ones by the way the hips face."""
+    seen = {}
+    for mix in scene.MIXES:
+        turned = []
+        for i in range(40):
+            rng = scene.random_generator(3, i)
+            one = scene.build_scene(rng, SIZE, 1, scene.MIXES[mix]).people[0].keypoints
+            left, right = (one[KEYPOINTS.index(f"{s}_hip")] for s in ("left", "right"))
+            turned.append(left[0] < right[0])  # the subject's left is on the picture's right, seen from ahead
+        seen[mix] = np.mean(turned)
+    assert seen["hard"] > seen["everyday"] + 0.05
 
 
 def test_a_hand_through_the_chest_is_an_overlap():

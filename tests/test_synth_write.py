@@ -109,11 +109,11 @@ def test_a_killed_run_goes_on(made, tmp_path, monkeypatch):
     calls = []
     real = write.make_picture
 
-    def dies_after_two(seed, index, size):
+    def dies_after_two(seed, index, size, **options):
         calls.append(index)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(seed, index, size)
+        return real(seed, index, size, **options)
 
     monkeypatch.setattr(write, "make_picture", dies_after_two)
     with pytest.raises(KeyboardInterrupt):
@@ -181,12 +181,24 @@ def test_a_full_disk_leaves_no_half_picture(tmp_path, monkeypatch):
         ({"pictures": 1, "workers": 0}, "workers is 0"),
         ({"pictures": 1, "size_wh": (10, 512)}, "size is 10x512"),
         ({"pictures": 1, "val_pictures": -3}, "val is -3"),
+        ({"pictures": 1, "mix": "odd"}, "there is no mix 'odd'.*everyday, hard"),
     ],
 )
 def test_a_bad_option_is_named(tmp_path, options, what):
     with pytest.raises(InputError, match=what):
         write.generate(tmp_path / "set", **options)
     assert not (tmp_path / "set").exists()
+
+
+def test_the_mix_is_kept_with_the_set_and_changes_pictures(made, tmp_path):
+    hard = tmp_path / "hard"
+    write.generate(hard, 4, seed=5, workers=1, size_wh=SIZE, mix="hard")
+    assert json.loads(_load(hard)["info"]["options"])["mix"] == "hard"
+    assert "mix" not in json.loads(_load(made)["info"]["options"])
+    assert _without_ids(_load(hard)["annotations"]) != _without_ids(_load(made)["annotations"])
+    assert _without_ids(_load(hard)["annotations"][:1]) == _without_ids(
+        write.make_picture(5, 0, SIZE, mix="hard").annotations[:1]
+    )
 
 
 def test_a_finished_data_set_is_not_overwritten(made):

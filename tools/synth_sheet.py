@@ -1,6 +1,6 @@
 """Contact sheets of the synthetic people: 24 scenes without and with labels, and close-ups.
 
-    python tools/synth_sheet.py --out DIR [--seed 0]
+    python tools/synth_sheet.py --out DIR [--seed 0] [--mix hard]
 
 Green points are visible (v = 2), red ones hidden (v = 1). Writes scenes.jpg and
 closeups.jpg (faces, hands, feet).
@@ -36,9 +36,9 @@ def draw_points(image: np.ndarray, points: np.ndarray, size: float) -> np.ndarra
     return out
 
 
-def scene_cell(seed: int, index: int) -> np.ndarray:
+def scene_cell(seed: int, index: int, mix: str) -> np.ndarray:
     """One scene without and with its labels, side by side."""
-    sample = make_picture(seed, index)
+    sample = make_picture(seed, index, mix=mix)
     drawn = sample.image
     for record in sample.annotations:
         points = np.concatenate([np.reshape(record[f], (-1, 3)) for f in KEYPOINT_FIELDS])
@@ -80,9 +80,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mix", choices=tuple(scene.MIXES), default="everyday", help="of the scenes")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    scenes = sheet([scene_cell(options.seed, i) for i in range(24)], 4)
+    scenes = sheet([scene_cell(options.seed, i, options.mix) for i in range(24)], 4)
     cv2.imwrite(str(options.out / "scenes.jpg"), scenes[:, :, ::-1])
     close = sheet([closeup_cell(options.seed, i, part) for i in range(8) for part in VIEWS], 3)
     cv2.imwrite(str(options.out / "closeups.jpg"), close[:, :, ::-1])

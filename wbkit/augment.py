@@ -147,8 +147,8 @@ def change_pixels(crop: np.ndarray, settings: Augmentation, rng: np.random.Gener
 
 def _relight(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another exposure, contrast, gamma, saturation and white balance; sometimes no colour at all."""
-    x = crop.astype(np.float32) / 255  # (H, W, 3)
-    x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
+    levels = np.arange(256, dtype=np.float32) / 255
+    x = (levels ** np.float32(np.exp(rng.normal(0, 0.25))))[crop]  # (H, W, 3)
     x = (x - x.mean()) * np.float32(np.exp(rng.normal(0, 0.25))) + x.mean() + np.float32(rng.normal(0, 0.08))
     x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
     grey = x.mean(2, keepdims=True)

@@ -15,6 +15,8 @@ _OF_KIND = {  # where arms go in poses that need them there
     "jump": {"up": 4, "side": 2, "any": 2}, "swing": {"bat": 1}, "ride": {"bars": 1},
     "ski": {"poles": 3, "side": 1}, "surf": {"side": 3, "any": 1, "front": 1},
     "stretch": {"up": 3, "hips": 1, "reach": 2, "head": 1},
+    "squat": {"front": 4, "reach": 2, "any": 1, "hold": 1, "lap": 1},
+    "stride": {"bat": 2, "front": 1, "side": 1},
 }  # fmt: skip
 _PLACES = {  # of the wrist: from which mark, box in arm lengths ("shoulder") or m, where the elbow points;
     # x outwards, y back, z up
@@ -41,7 +43,7 @@ def arm_modes(rng: np.random.Generator, kind: str) -> dict[str, str]:
     modes = {s: choose(rng, _OF_KIND.get(kind, ARMS)) for s in "LR"}
     if kind in ("walk", "run") and rng.uniform() < 0.6:
         modes = dict.fromkeys("LR", "swing")
-    if kind == "sit" and rng.uniform() < 0.4:
+    if kind in ("sit", "low seat", "crossed", "ankle on knee") and rng.uniform() < 0.4:
         modes[rng.choice(["L", "R"])] = "lap"
     both = [m for m in modes.values() if m in TWO_HANDED]
     return dict.fromkeys("LR", both[0]) if both else modes

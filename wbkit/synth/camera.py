@@ -11,6 +11,7 @@ from wbkit.synth.render import Camera
 from wbkit.synth.rig import choose
 
 FRAMINGS = {"full": 0.44, "knee": 0.14, "half": 0.18, "bust": 0.1, "far": 0.1, "hands": 0.04}
+HARD_FRAMINGS = {"full": 0.46, "knee": 0.08, "half": 0.14, "bust": 0.06, "far": 0.16, "hands": 0.1}
 
 
 def look_at(position, target, focal: float, size_wh: tuple[int, int], roll: float = 0.0) -> Camera:
@@ -26,13 +27,19 @@ def look_at(position, target, focal: float, size_wh: tuple[int, int], roll: floa
     return Camera(np.asarray(position, float), axes, focal, (np.array(size_wh) - 1) / 2, size_wh)
 
 
-def place_camera(rng: np.random.Generator, people: list[np.ndarray], size_wh: tuple[int, int]) -> Camera:
+def place_camera(
+    rng: np.random.Generator,
+    people: list[np.ndarray],
+    size_wh: tuple[int, int],
+    framings: dict[str, float] = FRAMINGS,
+) -> Camera:
     """A camera that frames the first person or the group, from -y, from any height.
 
     Args:
         people: keypoints (133, 3) of every person, the most important first.
+        framings: how often each part of them fills the picture.
     """
-    framing = choose(rng, FRAMINGS)
+    framing = choose(rng, framings)
     group = framing in ("full", "far") or (framing == "knee" and rng.uniform() < 0.5)
     points = np.concatenate(people) if group else people[0]
     if framing == "knee":

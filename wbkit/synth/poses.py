@@ -20,6 +20,10 @@ KINDS = {"stand": 0.23, "walk": 0.13, "run": 0.06, "sit": 0.17, "crouch": 0.04, 
          "lunge": 0.035, "dance": 0.04, "lie": 0.05, "kick": 0.025, "throw": 0.025, "jump": 0.03,
          "swing": 0.025, "stretch": 0.025, "ride": 0.025, "ski": 0.025, "surf": 0.025,
          "lean": 0.015}  # fmt: skip
+HARD_KINDS = {"sit": 0.1, "low seat": 0.13, "crossed": 0.1, "ankle on knee": 0.08, "squat": 0.15,
+              "crouch": 0.06, "stride": 0.08, "swing": 0.04, "kneel": 0.05, "bend": 0.05, "lie": 0.03,
+              "ride": 0.03, "ski": 0.03, "throw": 0.03, "stand": 0.04}  # fmt: skip
+SEATED = ("sit", "low seat", "crossed", "ankle on knee")
 TRIES, TRIES_A_KIND = 60, 15
 EASY_KINDS = {"stand": 0.5, "walk": 0.3, "kneel": 0.2}  # hardly ever in their own way
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
@@ -28,22 +32,30 @@ _TWO_LEGS = {  # leading leg, other leg: hip flexion from, to, knee flexion from
     "walk": ((8, 30, 0, 18), (-24, -6, 5, 45)), "run": ((30, 75, 45, 100), (-28, -5, 15, 95)),
     "lunge": ((50, 85, 60, 95), (-20, 0, 10, 50)), "kneel": ((75, 95, 80, 100), (-8, 8, 80, 98)),
     "kick": ((25, 100, 0, 45), (-12, 8, 2, 22)), "throw": ((10, 50, 5, 40), (-25, 0, 5, 40)),
-    "ride": ((70, 100, 80, 110), (35, 65, 30, 65)),
+    "ride": ((70, 100, 80, 110), (35, 65, 30, 65)), "crossed": ((98, 124, 60, 110), (70, 90, 60, 100)),
+    "ankle on knee": ((80, 108, 90, 125), (70, 92, 65, 105)),
 }  # fmt: skip
 _LEGS = {  # hip flexion, knee flexion, abduction: from, to, degrees
     "stand": (-6, 12, 0, 10, -2, 10), "bend": (-6, 12, 0, 20, -2, 10), "sit": (68, 95, 50, 105, -2, 20),
     "crouch": (80, 115, 95, 135, 4, 25), "dance": (-15, 70, 0, 85, -2, 35), "jump": (-25, 80, 5, 105, 0, 30),
     "swing": (5, 30, 8, 35, 6, 18), "stretch": (-8, 15, 0, 8, -2, 25), "ski": (30, 70, 40, 85, 0, 12),
-    "surf": (25, 60, 35, 80, 12, 28), "lean": (-4, 10, 0, 12, -2, 8),
+    "surf": (25, 60, 35, 80, 12, 28), "lean": (-4, 10, 0, 12, -2, 8), "low seat": (88, 118, 70, 130, 0, 32),
+    "squat": (95, 125, 115, 150, 8, 42), "stride": (0, 35, 5, 45, 12, 32),
 }  # fmt: skip
-_ALIKE = ("stand", "crouch", "sit", "swing", "stretch", "ski", "surf", "lean")
+_APART = {"throw": (2, 15), "crossed": (-42, -20), "ankle on knee": (12, 40)}  # abduction of the leading leg
+_THIGHS_AHEAD = ("low seat", "crossed", "ankle on knee", "squat")  # which spread to the sides, not up
+_ALIKE = ("stand", "crouch", "sit", "swing", "stretch", "ski", "surf", "lean", "low seat", "squat")
+_BENT = {  # how far the spine, the pelvis lean forward: from, to, degrees
+    "low seat": (0, 28, -5, 5), "crossed": (-8, 14, -4, 4), "ankle on knee": (-8, 14, -4, 4),
+    "squat": (0, 30, 5, 40), "stride": (0, 15, 0, 18),
+}  # fmt: skip
 _OFF_GROUND = ("run", "dance", "kneel", "jump", "lie", "kick", "ride")
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """`rotations` (B, 3, 3); `kind` of KINDS; `grip`: the sides ("L", "R") whose hand holds something;
-    `lift`: the lowest point's height over the ground, m."""
+    """`rotations` (B, 3, 3); `kind` of KINDS or HARD_KINDS; `grip`: the sides ("L", "R") whose hand holds
+    something; `lift`: the lowest point's height over the ground, m."""
 
     rotations: np.ndarray
     kind: str
@@ -56,7 +68,8 @@ def _leg_angles(rng: np.random.Generator, kind: str, leading: bool) -> tuple[flo
     u = rng.uniform
     if kind in _TWO_LEGS:
         a = _TWO_LEGS[kind][0 if leading else 1]
-        return u(a[0], a[1]), u(a[2], a[3]), u(-2, 5) if kind != "throw" else u(2, 15)
+        apart = _APART.get(kind, (-2, 5)) if leading or kind == "throw" else (-2, 5)
+        return u(a[0], a[1]), u(a[2], a[3]), u(*apart)
     a = _LEGS[kind]
     return u(a[0], a[1]), u(a[2], a[3]), u(a[4], a[5])
 
@@ -82,11 +95,14 @@ def _legs(rig: Rig, rng: np.random.Generator, kind: str, lean: float, lying: str
         if kind == "stand" and side == first and rng.uniform() < 0.3:  # weight on the other leg
             hip, knee = hip + 12, knee + 22
         hip = hip + lean
-        out = turn(Y, -x * (apart - 4)) @ turn(X, -hip) @ turn(Z, x * rng.uniform(-4, 14))
+        over = side == first and kind in ("crossed", "ankle on knee")
+        twist = rng.uniform(-4, 14) if not over or kind == "crossed" else rng.uniform(50, 85)
+        outwards = turn(Z, x * apart) if kind in _THIGHS_AHEAD else turn(Y, -x * (apart - 4))
+        out = outwards @ turn(X, -hip) @ turn(Z, x * twist)
         rig.set(f"upperleg01.{side}", out)
         rig.set(f"lowerleg01.{side}", turn(X, knee))
         flat = np.clip(hip - knee - lean, -32, 25) if kind not in _OFF_GROUND else rng.uniform(-25, 8)
-        if kind in ("jump", "lie") or (kind == "kick" and side == first):
+        if kind in ("jump", "lie") or over or (kind == "kick" and side == first):
             flat = rng.uniform(45, 60) if lying == "stomach" else rng.uniform(0, 40)
         elif kind == "kick":
             flat = np.clip(hip - knee - lean, -32, 25)
@@ -103,6 +119,9 @@ def _trunk(rig: Rig, rng: np.random.Generator, kind: str, lying: str) -> float:
     lean = {"bend": u(5, 45), "crouch": u(10, 40), "run": u(2, 14), "lunge": u(0, 15), "dance": n(0, 6),
             "ski": u(5, 35), "ride": u(10, 40), "surf": u(0, 20), "swing": u(0, 15), "kick": n(-5, 8),
             "stretch": 1.3 * max(forward - 12, 0), "lean": u(-14, -5)}.get(kind, n(0, 1.5))  # fmt: skip
+    if kind in _BENT:
+        more = _BENT[kind]
+        forward, lean = forward + u(more[0], more[1]), u(more[2], more[3])
     wide = {"throw": 20, "swing": 20, "surf": 18, "stretch": 12}.get(kind, 9)
     roll = {"stretch": 14, "surf": 9, "kick": 8, "throw": 8}.get(kind, 5)
     root = turn(X, lean + 1e-6) @ turn(Y, n(0, 2))
@@ -150,16 +169,23 @@ def _below_trunk(body: Body, rest: Rest, pose: Pose) -> float:
     return max(height[0] - height[1] - 0.05, 0.0)
 
 
-def sample_pose(body: Body, rest: Rest, rng: np.random.Generator, thickness: float = 1.0) -> Pose:
+def sample_pose(
+    body: Body,
+    rest: Rest,
+    rng: np.random.Generator,
+    thickness: float = 1.0,
+    kinds: dict[str, float] = KINDS,
+) -> Pose:
     """A random pose for this body in which no limb is in another.
 
     Poses that overlap are drawn again, after some tries as another kind; of `TRIES` the least bad is taken.
 
     Args:
         thickness: how thick this body's limbs are against a slim one's (its weight and clothes).
+        kinds: how often each kind of pose is drawn.
     """
     best = None
-    kind = choose(rng, KINDS)
+    kind = choose(rng, kinds)
     for number in range(1, TRIES + 1):
         pose = _sample_once(body, rng, kind)
         depth = _depth(body, rest, pose, thickness)

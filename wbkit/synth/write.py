@@ -49,15 +49,20 @@ class Sample:
 
 
 def make_picture(
-    seed: int, index: int, size_wh: tuple[int, int] = (384, 512), persons: int | None = None
+    seed: int,
+    index: int,
+    size_wh: tuple[int, int] = (384, 512),
+    persons: int | None = None,
+    mix: str = "everyday",
 ) -> Sample:
     """Picture `index` of a seed: rendered people and their labels, always the same.
 
     Args:
         persons: how many people; None: 1-6 at random.
+        mix: "everyday", or "hard": more people who sit, squat, turn away, stand far off, more hands near by.
     """
     rng = scene.random_generator(seed, index)
-    people = scene.build_scene(rng, size_wh, persons)
+    people = scene.build_scene(rng, size_wh, persons, scene.MIXES[mix])
     picture = scene.render_scene(people, rng)
     image = camera.develop(rng, picture.colours)
     quality = int(rng.choice([90, 84, 76, 60, 42], p=[0.25, 0.35, 0.25, 0.1, 0.05]))
@@ -73,6 +78,7 @@ class _Job:
     number: int
     seed: int
     size_wh: tuple[int, int]
+    mix: str
 
     @property
     def image(self) -> Path:
@@ -94,6 +100,7 @@ def generate(
     size_wh: tuple[int, int] = (384, 512),
     val_pictures: int = 0,
     progress: bool = True,
+    mix: str = "everyday",
 ) -> Path:
     """Write `pictures` training and `val_pictures` validation pictures with their annotations to `out`.
 
@@ -101,6 +108,7 @@ def generate(
         workers: processes; None: one a CPU core.
         size_wh: of every picture, px.
         progress: show a bar with pictures a second.
+        mix: see `make_picture`.
 
     Returns:
         The annotation file of the training pictures.
@@ -112,9 +120,13 @@ def generate(
     out, workers = Path(out), (os.cpu_count() or 1) if workers is None else workers
     _check_options(pictures, val_pictures, seed, workers, size_wh)
     options = {"format": FORMAT, "seed": seed, "size": list(size_wh)}
+    if mix != "everyday":
+        options["mix"] = mix
+    if mix not in scene.MIXES:
+        raise InputError(f"there is no mix {mix!r}", f"Give one of {', '.join(scene.MIXES)}")
     _claim(out, options)
     splits = {"train": pictures, "val": val_pictures}
-    jobs = [_Job(out, split, i, seed, tuple(size_wh)) for split, n in splits.items() for i in range(n)]
+    jobs = [_Job(out, split, i, seed, tuple(size_wh), mix) for split, n in splits.items() for i in range(n)]
     todo = [job for job in jobs if not job.is_done()]
     with tqdm(
         total=len(jobs), initial=len(jobs) - len(todo), desc="synth", unit="picture", disable=not progress
@@ -199,7 +211,7 @@ def _make(job: _Job) -> None:
         os._exit(1)  # the command was killed; nobody waits for this worker's pictures
     index = job.number + (VAL_OFFSET if job.split == "val" else 0)
     try:
-        sample = make_picture(job.seed, index, job.size_wh)
+        sample = make_picture(job.seed, index, job.size_wh, mix=job.mix)
         with atomic_write(job.image) as temporary:
             temporary.write_bytes(sample.jpeg().tobytes())
         write_json(job.part, sample.annotations)
@@ -275,10 +287,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=parse_size, default=(384, 512), metavar="WxH", help="pixels (default 384x512)"
     )
+    parser.add_argument(
+        "--mix",
+        choices=tuple(scene.MIXES),
+        default="everyday",
+        help="hard: more people who sit, squat, turn away, stand far off, more hands near by "
+        "(default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """`wbkit synth` with parsed options."""
     a = arguments
-    path = generate(a.out, a.pictures, a.seed, a.workers, a.size, a.val)
+    path = generate(a.out, a.pictures, a.seed, a.workers, a.size, a.val, mix=a.mix)
     print(f"{a.pictures + a.val} pictures in {a.out}; annotations: {path}")
