@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import mmpose_peer
 from wbkit.cli import main as wbkit
+from wbkit.files import write_json
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.predict import mirror_heatmaps
@@ -56,6 +57,7 @@ class Clock:
         self.device, self.seconds = device, seconds
         self.end = time.monotonic() + 60 * minutes
         self.left_out: list[str] = []
+        self.tables: list[dict] = []
 
     def sync(self) -> None:
         """Wait for the device."""
@@ -144,7 +146,7 @@ def training_hours(recipe: Recipe, persons: int, flops_per_second: float) -> flo
 # --- is it right? --------------------------------------------------------------------------------------
 
 
-def parity(device: torch.device) -> pd.DataFrame:
+def parity(device: torch.device) -> list[dict]:
     """The largest differences between this device and the CPU, each with what is allowed."""
     recipe, generator = W32_DARK_256x192, torch.Generator().manual_seed(0)
     codec = HeatmapCodec(**recipe.codec_settings())
@@ -166,11 +168,11 @@ def parity(device: torch.device) -> pd.DataFrame:
         there = model.to(device)(images.to(device))
         rows["W32 heatmaps, of the largest"] = (here / here.abs().max(), there / here.abs().max(), 1e-5)
         rows["flip average"] = (mirror_heatmaps(here), mirror_heatmaps(there), 1e-5 * here.abs().max().item())
-    table = pd.DataFrame(
-        {name: [(a - b.cpu()).abs().max().item(), limit] for name, (a, b, limit) in rows.items()},
-        index=["difference", "allowed"],
-    ).T
-    return table.assign(right=table.difference <= table.allowed)
+    found = []
+    for name, (a, b, limit) in rows.items():
+        difference = (a - b.cpu()).abs().max().item()
+        found.append({"what": name, "difference": difference, "allowed": limit, "right": difference <= limit})
+    return found
 
 
 def calm_network(recipe: Recipe) -> PoseNet:
@@ -313,11 +315,11 @@ def train_slice(data: Path, out: Path, recipe: str, minutes: float, device: str)
     return wbkit([*words, "--minutes", str(minutes / 2), "--resume"])
 
 
-def show(title: str, rows: list[dict] | pd.DataFrame) -> None:
-    """A titled table, if it has rows."""
-    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
-    if len(table):
-        table = table.set_index("what") if "what" in table else table
+def show(clock: Clock, title: str, rows: list[dict]) -> None:
+    """Print a titled table, if it has rows, and keep it."""
+    if rows:
+        clock.tables.append({"title": title, "rows": rows})
+        table = pd.DataFrame(rows).set_index("what")
         print(f"\n{title}\n{table.to_string(float_format='{:.4g}'.format, na_rep='-')}", flush=True)
 
 
@@ -331,6 +333,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda", help="default: cuda")
     parser.add_argument("--minutes", type=float, default=9.0, help="begin nothing after (default: 9)")
     parser.add_argument("--quick", action="store_true", help="W32 only, small batches, one call a figure")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all tables there")
     parser.add_argument("--train", type=Path, metavar="DIR", help="also train on this COCO-WholeBody folder")
     parser.add_argument("--train-minutes", type=float, default=5.0, metavar="M", help="default: 5")
     parser.add_argument("--recipe", default="w32_dark_256x192", help="for --train (default: %(default)s)")
@@ -344,14 +347,16 @@ def show_speed(clock: Clock, peak: dict, quick: bool) -> None:
     batches = [2] if quick else [1, 32, 256]
     share = {r.name: 2 if quick else r.schedule.batch_size // 8 for r in seeds}  # of one of 8 GPUs
     for recipe in seeds:
-        show("Inference", inference(clock, recipe, peak, batches, INFERENCE_MODES if gpu else CPU_MODES))
+        show(
+            clock, "Inference", inference(clock, recipe, peak, batches, INFERENCE_MODES if gpu else CPU_MODES)
+        )
         modes = TRAINING_MODES if gpu else CPU_MODES
-        show("Training", training(clock, recipe, peak, share[recipe.name], modes))
-    show("Codec", codec_rows(clock, peak, 4 if quick else 64))
-    show("MMPose, same inputs", mmpose_peer.rows(clock, seeds, 2 if quick else 32))
+        show(clock, "Training", training(clock, recipe, peak, share[recipe.name], modes))
+    show(clock, "Codec", codec_rows(clock, peak, 4 if quick else 64))
+    show(clock, "MMPose, same inputs", mmpose_peer.rows(clock, seeds, 2 if quick else 32))
     for recipe in seeds if gpu else ():
-        show("Compiled", inference(clock, recipe, peak, batches[-2:-1] or batches, [COMPILED]))
-        show("Compiled", training(clock, recipe, peak, share[recipe.name], [COMPILED]))
+        show(clock, "Compiled", inference(clock, recipe, peak, batches[-2:-1] or batches, [COMPILED]))
+        show(clock, "Compiled", training(clock, recipe, peak, share[recipe.name], [COMPILED]))
     if clock.left_out:
         print("\nLeft out:\n  " + "\n  ".join(clock.left_out))
 
@@ -364,20 +369,23 @@ def main(arguments: list[str] | None = None) -> int:
     if gpu and not torch.cuda.is_available():
         print("There is no GPU that PyTorch can use; --device cpu --quick runs the same code on the CPU")
         return 2
-    clock = Clock(device, options.minutes, 0.0 if quick else 2.0)
+    clock = Clock(device, options.minutes, 0.0 if quick else 1.0)
     name = torch.cuda.get_device_name(device) if gpu else "CPU"
     print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda if gpu else 'not used'}")
     peak = peaks(clock, 512 if quick else 8192 if gpu else 2048)
     speeds = ", ".join(f"{k} {peak[k] / 1e12:.1f} TFLOP/s" for k in ("fp32", "tf32", "bf16"))
     print(f"measured peaks: {speeds}; memory {peak['copy'] / 1e9:.0f} GB/s")
     checked = parity(device)
-    show("Parity with the CPU", checked)
+    show(clock, "Parity with the CPU", checked)
     show_speed(clock, peak, quick)
+    if options.json:
+        told = {"device": name, "torch": torch.__version__, "peaks": peak}
+        write_json(options.json, told | {"tables": clock.tables, "left_out": clock.left_out})
     if options.train:
         slice_options = (options.train, options.out, options.recipe, options.train_minutes, options.device)
         if status := train_slice(*slice_options):
             return status
-    return 0 if checked.right.all() else 1
+    return 0 if all(row["right"] for row in checked) else 1
 
 
 if __name__ == "__main__":

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from benchmarks import stubs
 from wbkit.errors import InputError
 from wbkit.recipes import Recipe
 from wbkit.reference import import_xtcocotools
 
-REMARK = "MMPose cannot be imported here ({}); its rows need mmpose, mmengine, mmdet, mmcv or mmcv-lite"
+REMARK = "MMPose cannot be imported here ({}); its rows need mmpose, mmengine and mmcv-lite"
 
 
 def rows(clock, recipes: Sequence[Recipe], batch: int) -> list[dict]:
@@ -47,21 +45,10 @@ def rows(clock, recipes: Sequence[Recipe], batch: int) -> list[dict]:
     return found
 
 
-class _AnyName(types.ModuleType):
-    """A module in which every public name is an empty class."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
 def _import_mmpose() -> type:
     """Its codec class, after two mends without which mmpose.models cannot be imported beside NumPy 2."""
     import_xtcocotools()  # registers a compiled module that NumPy 2 accepts
-    lite = importlib.util.find_spec("mmcv") and not importlib.util.find_spec("mmcv._ext")
-    if lite:  # compiled operators, which other models import and none used here needs
-        sys.modules["mmcv.ops"] = _AnyName("mmcv.ops")
+    stubs.install()
     from mmpose.codecs import MSRAHeatmap
 
     return MSRAHeatmap

@@ -1,0 +1,89 @@
+"""What `python -m benchmarks.gpu --json docs/gpu.json` measured, as the README's tables.
+
+python -m benchmarks.gpu_table     write the README's part anew from docs/gpu.json
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from wbkit.files import atomic_write
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD, README = ROOT / "docs/gpu.json", ROOT / "README.md"
+MARKS = ("<!-- gpu -->", "<!-- end of gpu -->")
+MODES = ("fp32", "tf32", "bf16", "bf16 graph", "bf16 compiled")
+_SPEED = re.compile(r"(?P<recipe>\S+) (?P<what>forward|training), (?P<mode>.+), batch (?P<batch>\d+)")
+
+
+def grid(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def rows_of(content: dict, title: str) -> list[dict]:
+    """All rows under this title, which may occur once a recipe."""
+    return [row for table in content["tables"] if table["title"] == title for row in table["rows"]]
+
+
+def speed_table(content: dict) -> str:
+    """Images a second, and their share of the measured peak: a line a recipe, work and batch."""
+    lines: dict[tuple, dict[str, dict]] = {}
+    for title in ("Inference", "Training", "Compiled"):
+        for row in rows_of(content, title):
+            found = _SPEED.fullmatch(row["what"])
+            key = found["recipe"], found["what"], int(found["batch"])
+            lines.setdefault(key, {})[found["mode"]] = row
+    used = [mode for mode in MODES if any(mode in line for line in lines.values())]
+    table = []
+    for (recipe, what, batch), line in sorted(lines.items(), key=lambda item: (item[0][0], item[0][1:])):
+        cells = [f"{line[m]['img/s']:,.0f} ({line[m]['of peak']:.0%})" if m in line else "" for m in used]
+        table.append([f"`{recipe}`", what, str(batch), *cells])
+    return grid(["recipe", "what", "batch", *(f"{mode}, img/s" for mode in used)], table)
+
+
+def codec_table(content: dict) -> str:
+    """Milliseconds of the codec on the device, beside the time to read or write the maps once."""
+    rows = [[r["what"], f"{r['ms']:.2f}", f"{r['floor ms']:.2f}"] for r in rows_of(content, "Codec")]
+    return grid(["codec", "ms", "floor, ms"], rows)
+
+
+def peer_table(content: dict) -> str:
+    """MMPose on the same machine."""
+    rows = []
+    for row in rows_of(content, "MMPose, same inputs"):
+        rate = f"{row['img/s']:,.0f}" if row.get("img/s") else ""
+        rows.append([row["what"], f"{row['ms']:.1f}", rate])
+    return grid(["MMPose 1.3.2", "ms", "img/s"], rows)
+
+
+def render(content: dict) -> str:
+    """The block between the marks."""
+    peaks = content["peaks"]
+    speeds = ", ".join(f"{m} {peaks[m] / 1e12:.0f}" for m in ("fp32", "tf32", "bf16"))
+    checked = rows_of(content, "Parity with the CPU")
+    wrong = [row["what"] for row in checked if not row["right"]]
+    same = f"parity with the CPU: {len(checked) - len(wrong)} of {len(checked)} checks passed"
+    parts = [
+        f"{content['device']}, torch {content['torch']}; matrix products {speeds} TFLOP/s, memory "
+        f"{peaks['copy'] / 1e12:.1f} TB/s; {same}{', not ' + ', '.join(wrong) if wrong else ''}. In brackets "
+        "the share of the measured peak.",
+        speed_table(content),
+        codec_table(content),
+        peer_table(content) if rows_of(content, "MMPose, same inputs") else "",
+        f"Left out: {'; '.join(content['left_out'])}." if content["left_out"] else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def write_readme(content: dict) -> None:
+    """Replace what stands between the marks."""
+    before, rest = README.read_text().split(MARKS[0])
+    with atomic_write(README) as temporary:
+        temporary.write_text(f"{before}{MARKS[0]}\n{render(content)}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
+
+
+if __name__ == "__main__":
+    write_readme(json.loads(RECORD.read_text()))
