@@ -167,6 +167,7 @@ TASKS = {
     "forward, bf16 compiled": lambda f: forward(f, compile=True, **BF16),
     "person": person,
     "person, bf16": lambda f: person(f, **BF16),
+    "person, bf16 compiled": lambda f: person(f, compile=True, **BF16),
     "train step": lambda f: train_step(f, bf16=False),
     "train step, bf16": lambda f: train_step(f, bf16=True),
     "evaluate": evaluate,
