@@ -346,14 +346,12 @@ def show_speed(clock: Clock, peak: dict, quick: bool) -> None:
     gpu, seeds = clock.device.type == "cuda", SEEDS[:1] if quick else SEEDS
     batches = [2] if quick else [1, 32, 256]
     share = {r.name: 2 if quick else r.schedule.batch_size // 8 for r in seeds}  # of one of 8 GPUs
+    forward_modes, modes = (INFERENCE_MODES, TRAINING_MODES) if gpu else (CPU_MODES, CPU_MODES)
     for recipe in seeds:
-        show(
-            clock, "Inference", inference(clock, recipe, peak, batches, INFERENCE_MODES if gpu else CPU_MODES)
-        )
-        modes = TRAINING_MODES if gpu else CPU_MODES
+        show(clock, "Inference", inference(clock, recipe, peak, batches, forward_modes))
         show(clock, "Training", training(clock, recipe, peak, share[recipe.name], modes))
     show(clock, "Codec", codec_rows(clock, peak, 4 if quick else 64))
-    show(clock, "MMPose, same inputs", mmpose_peer.rows(clock, seeds, 2 if quick else 32))
+    show(clock, "MMPose, same inputs", mmpose_peer.rows(clock, seeds, 2 if quick else 32, precision, modes))
     for recipe in seeds if gpu else ():
         show(clock, "Compiled", inference(clock, recipe, peak, batches[-2:-1] or batches, [COMPILED]))
         show(clock, "Compiled", training(clock, recipe, peak, share[recipe.name], [COMPILED]))

@@ -10,11 +10,13 @@ import re
 from pathlib import Path
 
 from wbkit.files import atomic_write
+from wbkit.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD, README = ROOT / "docs/gpu.json", ROOT / "README.md"
 MARKS = ("<!-- gpu -->", "<!-- end of gpu -->")
 MODES = ("fp32", "tf32", "bf16", "bf16 graph", "bf16 compiled")
+COCO_PEOPLE = 150_000
 _SPEED = re.compile(r"(?P<recipe>\S+) (?P<what>forward|training), (?P<mode>.+), batch (?P<batch>\d+)")
 
 
@@ -39,9 +41,41 @@ def speed_table(content: dict) -> str:
     used = [mode for mode in MODES if any(mode in line for line in lines.values())]
     table = []
     for (recipe, what, batch), line in sorted(lines.items(), key=lambda item: (item[0][0], item[0][1:])):
-        cells = [f"{line[m]['img/s']:,.0f} ({line[m]['of peak']:.0%})" if m in line else "" for m in used]
+        cells = [f"{line[m]['img/s']:,.0f} ({_share(line[m])})" if m in line else "" for m in used]
         table.append([f"`{recipe}`", what, str(batch), *cells])
     return grid(["recipe", "what", "batch", *(f"{mode}, img/s" for mode in used)], table)
+
+
+def hours(content: dict) -> str:
+    """What the fastest training row of each recipe means for its schedule on COCO, in words."""
+    best: dict[str, dict] = {}
+    for row in rows_of(content, "Training") + rows_of(content, "Compiled"):
+        found = _SPEED.fullmatch(row["what"])
+        if found["what"] == "training" and row["img/s"] > best.get(found["recipe"], {"img/s": 0})["img/s"]:
+            best[found["recipe"]] = row | {"mode": found["mode"]}
+    told = []
+    for name, row in best.items():
+        samples = RECIPES[name].schedule.epochs * COCO_PEOPLE
+        told.append(f"`{name}` {samples / row['img/s'] / 3600:.0f} h ({row['mode']})")
+    return (
+        f"At the fastest training row, each recipe's epochs over COCO's {COCO_PEOPLE:,} labelled people take "
+        f"one such GPU: {', '.join(told)}."
+    )
+
+
+def run_in_words(run: dict) -> str:
+    """A training run on that GPU."""
+    scores = ", ".join(f"{part} {ap:.3f}" for part, ap in run["AP"].items())
+    return (
+        f"`{run['recipe']}` trained there on synthetic people, from random weights: {run['epochs']} epochs "
+        f"of {run['people']:,} people in {run['minutes']} minutes, {run['images_per_second']} images a "
+        f"second in bfloat16, batch {run['batch']}, while {run['beside']}. AP on `data/wholebody-mini`'s val "
+        f"with ground-truth boxes: {scores}."
+    )
+
+
+def _share(row: dict) -> str:
+    return f"{row['of peak']:.0%}" if row["of peak"] >= 0.1 else f"{row['of peak']:.1%}"
 
 
 def codec_table(content: dict) -> str:
@@ -68,12 +102,15 @@ def render(content: dict) -> str:
     same = f"parity with the CPU: {len(checked) - len(wrong)} of {len(checked)} checks passed"
     parts = [
         f"{content['device']}, torch {content['torch']}; matrix products {speeds} TFLOP/s, memory "
-        f"{peaks['copy'] / 1e12:.1f} TB/s; {same}{', not ' + ', '.join(wrong) if wrong else ''}. In brackets "
-        "the share of the measured peak.",
+        f"{peaks['copy'] / 1e12:.1f} TB/s; {same}{', not ' + ', '.join(wrong) if wrong else ''}. "
+        + (f"{content['note']} " if "note" in content else "")
+        + "In brackets the share of the measured peak.",
         speed_table(content),
+        hours(content),
         codec_table(content),
         peer_table(content) if rows_of(content, "MMPose, same inputs") else "",
         f"Left out: {'; '.join(content['left_out'])}." if content["left_out"] else "",
+        run_in_words(content["run"]) if "run" in content else "",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,13 +15,16 @@ from wbkit.reference import import_xtcocotools
 REMARK = "MMPose cannot be imported here ({}); its rows need mmpose, mmengine and mmcv-lite"
 
 
-def rows(clock, recipes: Sequence[Recipe], batch: int) -> list[dict]:
-    """Forward pass (fp32 and bf16), encoding and decoding of MMPose; [] and a remark where it is missing.
+def rows(
+    clock, recipes: Sequence[Recipe], batch: int, precision: Callable, modes: Sequence[str]
+) -> list[dict]:
+    """Forward pass, encoding and decoding of MMPose; [] and a remark where it is missing.
 
     Args:
         clock: `benchmarks.gpu.Clock`.
         batch: images a forward pass. The codec works on one person at a time, on the CPU; its times are for
             as many persons.
+        precision, modes: of the forward pass, as ours: `benchmarks.gpu.precision` and its modes.
     """
     try:
         MSRAHeatmap = _import_mmpose()
@@ -39,9 +42,11 @@ def rows(clock, recipes: Sequence[Recipe], batch: int) -> list[dict]:
         ):
             name = f"{recipe.name} {what}, {batch} persons, CPU"
             found += clock.row(name, lambda n=name, r=run: {"what": n, "ms": 1000 * clock.median_s(r, 1)})
-        for mode in ("fp32", "bf16"):
+        for mode in modes:
             name = f"{recipe.name} forward, {mode}, batch {batch}"
-            found += clock.row(name, lambda r=recipe, m=mode, n=name: _forward_row(clock, r, m, batch, n))
+            found += clock.row(
+                name, lambda r=recipe, m=mode, n=name: _forward_row(clock, r, precision, m, batch, n)
+            )
     return found
 
 
@@ -54,7 +59,7 @@ def _import_mmpose() -> type:
     return MSRAHeatmap
 
 
-def _forward_row(clock, recipe: Recipe, mode: str, batch: int, name: str) -> dict:
+def _forward_row(clock, recipe: Recipe, precision: Callable, mode: str, batch: int, name: str) -> dict:
     backbone, head = _network(recipe)
     for module in (backbone, head):
         module.to(clock.device).eval()  # its eval() returns nothing
@@ -62,7 +67,7 @@ def _forward_row(clock, recipe: Recipe, mode: str, batch: int, name: str) -> dic
 
     @torch.inference_mode()
     def forward():
-        with torch.autocast(clock.device.type, torch.bfloat16, enabled=mode == "bf16"):
+        with precision(mode, clock.device):
             return head(backbone(images))
 
     seconds = clock.median_s(forward)

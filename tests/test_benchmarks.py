@@ -12,7 +12,18 @@ import pytest
 import torch
 
 import benchmarks.__main__ as bench
-from benchmarks import bench_failures, explorers, gpu, growth, ours, problems, record, shift, stages
+from benchmarks import (
+    bench_failures,
+    explorers,
+    gpu,
+    gpu_table,
+    growth,
+    ours,
+    problems,
+    record,
+    shift,
+    stages,
+)
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -42,9 +53,28 @@ def test_gpu_benchmark_on_a_cpu(capsys):
     assert "Left out" not in text
 
 
-def test_rows_without_time_are_listed(capsys):
-    assert gpu.main(["--device", "cpu", "--quick", "--minutes", "0"]) == 0
-    assert "w32_dark_256x192 training, fp32, batch 2: no time left" in capsys.readouterr().out
+def test_rows_without_time_are_listed(capsys, tmp_path):
+    assert gpu.main(["--device", "cpu", "--quick", "--minutes", "0", "--json", str(tmp_path / "a.json")]) == 0
+    late = "w32_dark_256x192 training, fp32, batch 2: no time left"
+    assert late in capsys.readouterr().out
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert late in content["left_out"]
+    assert [table["title"] for table in content["tables"]] == ["Parity with the CPU"]
+    assert "6 of 6 checks passed. In brackets" in gpu_table.render(content)
+
+
+def test_readme_holds_what_a_gpu_said():
+    block = gpu_table.README.read_text().split(gpu_table.MARKS[0])[1].split(gpu_table.MARKS[1])[0]
+    assert block.strip() == gpu_table.render(json.loads(gpu_table.RECORD.read_text()))
+
+
+def test_gpu_rows_become_a_line_a_batch():
+    row = {"what": "w32_dark_256x192 training, bf16, batch 64", "ms": 1.0, "img/s": 1050.0, "of peak": 0.05}
+    slow = row | {"what": "w32_dark_256x192 training, fp32, batch 64", "img/s": 500.0, "of peak": 0.3}
+    content = {"tables": [{"title": "Training", "rows": [slow, row]}]}
+    line = gpu_table.speed_table(content).splitlines()[2]
+    assert line == "| `w32_dark_256x192` | training | 64 | 500 (30%) | 1,050 (5.0%) |"
+    assert "`w32_dark_256x192` 8 h (bf16)" in gpu_table.hours(content)  # 210 x 150,000 / 1,050 / 3,600
 
 
 def test_rows_that_fail_are_listed_with_the_reason():

@@ -44,10 +44,10 @@ def test_the_card_states_what_is_measured(measured):
 
 
 def test_it_has_learnt_people(measured):
-    """The aims are .55 for the body and .35 for the whole, which is met just so."""
-    assert measured.AP["body"] > 0.6
-    assert measured.AP["foot"] > 0.55
-    assert measured.AP["wholebody"] > 0.35
+    """Well above the aims, .55 for the body and .35 for the whole."""
+    assert measured.AP["body"] > 0.67
+    assert measured.AP["foot"] > 0.61
+    assert measured.AP["wholebody"] > 0.42
 
 
 def test_its_file_is_small():
