@@ -1,5 +1,6 @@
 """Explorers without a browser: what they draw is where the codec decodes, clicks find what is nearest."""
 
+import asyncio
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from wbkit.widgets import (
     heatmap_explorer,
     heatmap_scene,
     largest_person,
+    shell,
     taylor,
 )
 from wbkit.widgets.dark_scene import DarkState
@@ -681,6 +683,31 @@ def test_the_picture_leaves_before_the_words_and_does_not_keep_the_last_ones(mon
     assert found != [before]
     assert found == [explorer.picture.value]
     assert (explorer.text.value, "no words. Look" in explorer.problem.value) == ("", True)
+
+
+def test_while_a_control_moves_the_words_come_after_the_picture(monkeypatch):
+    """In a kernel: those of the last state only, and what code changes is said at once."""
+    monkeypatch.setattr(shell, "WORDS_AFTER_S", 0.01)
+
+    async def moves() -> tuple:
+        explorer, calls = dark_explorer(), []
+        words = explorer.words
+        monkeypatch.setattr(explorer, "words", lambda: calls.append(explorer.state.dx) or words())
+        before = explorer.picture.value, explorer.text.value
+        for dx in (0.1, 0.2):
+            explorer._controls["dx"].value = dx
+        assert explorer.picture.value != before[0]
+        assert (explorer.text.value, calls) == (before[1], [])
+        await asyncio.sleep(0.05)
+        assert calls == [0.2]
+        assert "+0.20" in explorer.text.value
+        explorer._controls["dx"].value = 0.3
+        explorer.change(dx=0.4)
+        assert "+0.40" in explorer.text.value
+        await asyncio.sleep(0.05)
+        return calls
+
+    assert asyncio.run(moves()) == [0.2, 0.4]
 
 
 def test_small_maps_get_one_thread_and_all_others_their_number_back():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from html import escape
@@ -16,6 +17,7 @@ from wbkit.widgets.canvas import encode
 from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_SIGN, hex_color
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+WORDS_AFTER_S = 0.03  # from a picture on its way to its words, while a control moves
 _CONTROL_LAYOUT = {"width": "330px"}
 _STYLE = {"description_width": "110px"}
 
@@ -34,7 +36,8 @@ class Explorer(widgets.VBox):
         self.title, self.state, self.picture_kind = name, state, picture_kind
         self.shown: np.ndarray | None = None
         self._controls: dict[str, widgets.Widget] = {}
-        self._quiet = False
+        self._quiet = self._moving = False
+        self._pending: asyncio.TimerHandle | None = None
         self.picture = widgets.Image(
             format=picture_kind, layout={"max_width": "100%", "align_self": "flex-start"}
         )
@@ -68,7 +71,11 @@ class Explorer(widgets.VBox):
 
     def _moved(self, name: str, value: Any) -> None:
         if not self._quiet:
-            self.change(**{name: value})
+            self._moving = True
+            try:
+                self.change(**{name: value})
+            finally:
+                self._moving = False
 
     def change(self, **values: Any) -> None:
         """Set fields of the state, move their controls, draw once."""
@@ -91,13 +98,34 @@ class Explorer(widgets.VBox):
 
         What cannot be shown is said instead of the words; a picture that cannot be drawn stays the last one.
         """
+        if self._pending:
+            self._pending.cancel()
+        self._pending = None
         try:
             self.shown = self.draw()
             # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
-            self.picture.value = encode(self.shown, self.picture_kind)  # on its way before the words are
+            self.picture.value = encode(self.shown, self.picture_kind)
+        except InputError as error:
+            self._refuse(error)
+            return
+        try:
+            loop = asyncio.get_running_loop() if self._moving else None
+        except RuntimeError:
+            loop = None
+        if loop:  # the browser decodes the picture meanwhile, undisturbed
+            self._pending = loop.call_later(WORDS_AFTER_S, self._say)
+        else:
+            self._say()
+
+    def _say(self) -> None:
+        self._pending = None
+        try:
             self.text.value, self.problem.value = self.words(), ""
         except InputError as error:
-            self.text.value, self.problem.value = "", f"<b>This cannot be shown:</b> {escape(str(error))}"
+            self._refuse(error)
+
+    def _refuse(self, error: InputError) -> None:
+        self.text.value, self.problem.value = "", f"<b>This cannot be shown:</b> {escape(str(error))}"
 
     def on_click(self, handler: Callable[[float, float], None]) -> None:
         """Call `handler(x, y)` with the picture's px when it is clicked."""
