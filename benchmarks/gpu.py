@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu                                   parity, inference, training speed, codec
     python -m benchmarks.gpu --train data/people --train-minutes 5     and a slice of training
+    python -m benchmarks.gpu --json docs/gpu.json              for `python -m benchmarks.gpu_table`
     python -m benchmarks.gpu --device cpu --quick              the same code on a CPU, for a look
 
 Each figure stands beside its limit: multiplications beside the fastest matrix product measured here, and the

@@ -1,13 +1,18 @@
-"""How each stage's time grows with its size: python -m benchmarks.growth [--out FOLDER].
+"""How each stage's time and memory grow with its size: python -m benchmarks.growth [--out FOLDER].
 
 A straight line of slope 1 on both logarithmic axes is linear growth. The slope is fitted to the upper half
-of the sizes, where fixed costs no longer count; more than 1.15 is named.
+of the sizes, where fixed costs no longer count; more than 1.15 is named. Memory is the most that a call holds
+beyond what was there before it; it is read from Linux, and left out elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +35,7 @@ from wbkit.lesson import STYLE
 from wbkit.nms import oks_nms
 
 STEEP = 1.15
+LITTLE_MB = 4  # less drowns in what allocator and interpreter take
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 
 
@@ -42,6 +48,23 @@ def seconds(run: Callable[[], object], repeats: int = 5) -> float:
         run()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def peak_mb(run: Callable[[], object]) -> float:
+    """The most memory that a call takes on top of what the process holds, MB; NaN outside Linux."""
+    if sys.platform != "linux":
+        return math.nan
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # or freed memory would be used again, unseen
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = _status_mb("VmRSS")
+    run()
+    return _status_mb("VmHWM") - before
+
+
+def _status_mb(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{field}:")).split()[1]) / 1024
 
 
 def codec_call(persons: int, keypoints: int, side: int, encode: bool) -> Callable[[], object]:
@@ -71,8 +94,10 @@ def measure() -> pd.DataFrame:
     found = []
 
     def add(stage: str, unit: str, sizes, make: Callable[[int], Callable[[], object]], repeats: int = 5):
-        rows = ((size, seconds(make(size), repeats)) for size in sizes)
-        found.extend({"stage": stage, "unit": unit, "size": size, "s": s} for size, s in rows)
+        for size in sizes:
+            run = make(size)
+            took = {"s": seconds(run, repeats), "MB": peak_mb(run)}
+            found.append({"stage": stage, "unit": unit, "size": size, **took})
 
     people, points, sides = (1, 2, 4, 8, 16, 32, 64), (17, 33, 67, 133, 266, 532), (32, 48, 64, 96, 128, 192)
     for encode in (True, False):
@@ -99,43 +124,63 @@ def suppress(detections: int) -> Callable[[], object]:
 
 
 def slopes(table: pd.DataFrame) -> pd.DataFrame:
-    """Exponent of growth of each stage over the upper half of its sizes."""
+    """Exponents of growth of each stage's time and memory over the upper half of its sizes.
+
+    A stage that takes less than `LITTLE_MB` for its largest problem has no exponent of memory (NaN).
+    """
     rows = []
     for (stage, unit), group in table.groupby(["stage", "unit"], sort=False):
         upper = group.iloc[len(group) // 2 - 1 :]
-        exponent = np.polyfit(np.log(upper["size"]), np.log(upper.s), 1)[0]
-        last = group.iloc[-1]
-        rows.append((stage, unit, exponent, last["size"], 1000 * last.s, exponent > STEEP))
-    return pd.DataFrame(
-        rows, columns=["stage", "grows with", "exponent", "largest", "ms", "steeper than linear"]
-    )
+        exponent, last = _exponent(upper, "s"), group.iloc[-1]
+        memory = _exponent(upper, "MB") if last.MB >= LITTLE_MB else math.nan
+        steep = exponent > STEEP or memory > STEEP
+        rows.append((stage, unit, exponent, last["size"], 1000 * last.s, memory, last.MB, steep))
+    columns = [
+        "stage",
+        "grows with",
+        "exponent",
+        "largest",
+        "ms",
+        "exponent of MB",
+        "MB",
+        "steeper than linear",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _exponent(rows: pd.DataFrame, column: str) -> float:
+    values = np.maximum(rows[column], 1e-9)
+    return float(np.polyfit(np.log(rows["size"]), np.log(values), 1)[0])
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Time over size, relative to the largest, a line a stage and unit."""
+    """Time and memory over size, all relative to the largest, a line a stage and unit."""
     plt.rcParams.update(STYLE)
-    ax = plt.subplots(figsize=(7.2, 4.6))[1]
-    groups = table.groupby(["stage", "unit"], sort=False)
-    for i, ((stage, unit), group) in enumerate(groups):
+    figure, axes = plt.subplots(1, 2, figsize=(11.5, 4.4), sharey=True, layout="constrained")
+    _curves(axes[0], table, "s", 0)
+    _curves(axes[1], table, "MB", LITTLE_MB)
+    axes[0].set(title="How time grows", ylabel="of the largest", ylim=(2e-3, 1.5))
+    axes[1].set(title=f"How memory grows (where it takes {LITTLE_MB} MB or more)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _curves(ax: plt.Axes, table: pd.DataFrame, column: str, least: float) -> None:
+    for i, ((stage, unit), group) in enumerate(table.groupby(["stage", "unit"], sort=False)):
+        if not group[column].iloc[-1] >= least:
+            continue
         style = ("-", "--", "-.")[i // len(COLORS)]
         marker = "osD^vPX*h"[i % 9]
-        size, s = group["size"] / group["size"].max(), group.s / group.s.iloc[-1]
-        ax.plot(size, s, style, color=COLORS[i % len(COLORS)], marker=marker, ms=4, label=f"{stage}, {unit}")
+        size, cost = group["size"] / group["size"].max(), group[column] / group[column].iloc[-1]
+        ax.plot(
+            size, cost, style, color=COLORS[i % len(COLORS)], marker=marker, ms=4, label=f"{stage}, {unit}"
+        )
     ends = np.array([0.01, 1.0])
     ax.plot(ends, ends, color="#BBBBBB", lw=5, zorder=0, label="linear")
     ax.plot(ends, ends**2, ":", color="#888888", lw=2, zorder=0, label="quadratic")
-    ax.set(
-        xscale="log",
-        yscale="log",
-        xlabel="size, of the largest",
-        ylabel="time, of the largest",
-        ylim=(2e-3, 1.5),
-    )
-    ax.set_title("How time grows")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.set(xscale="log", yscale="log", xlabel="size, of the largest")
     sns.despine(ax=ax)
-    ax.figure.savefig(path, dpi=130)
-    plt.close(ax.figure)
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def rows(
 
 
 def _import_mmpose() -> type:
-    """Its codec class, after two mends without which mmpose.models cannot be imported beside NumPy 2."""
+    """Its codec class, after two mends without which mmpose.models cannot be imported."""
     import_xtcocotools()  # registers a compiled module that NumPy 2 accepts
     stubs.install()
     from mmpose.codecs import MSRAHeatmap

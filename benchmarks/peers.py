@@ -5,48 +5,20 @@ python -m benchmarks.peers FOLDER TASK: see `benchmarks.worker`.
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
 import json
 import sys
-import types
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks import stubs
 from benchmarks.worker import serve
 
 PARTS = {"body": 17, "foot": 6, "face": 68, "lefthand": 21, "righthand": 21}
 FIELDS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 STATISTICS = 10
-
-
-class _AnyName(types.ModuleType):
-    """A module in which every public name is an empty class."""
-
-    __path__ = ()
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-class _Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """mmdet, and mmcv's compiled operators: imported by models that are not used here."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "mmdet" or name.split(".")[:2] == ["mmcv", "ops"]:
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        return None
-
-    def create_module(self, spec):
-        return _AnyName(spec.name)
-
-    def exec_module(self, module):
-        pass
 
 
 def dataset_facts() -> dict:
@@ -361,5 +333,5 @@ TASKS = {
 
 
 if __name__ == "__main__":
-    sys.meta_path.insert(0, _Stubs())
+    stubs.install()
     serve(TASKS, Path(sys.argv[1]), sys.argv[2])

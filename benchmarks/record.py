@@ -36,7 +36,8 @@ def measure(pictures: int, table: dict | None = None) -> dict:
     training = stages.profile_training(8).reset_index(names="stage")
     content["training"] = training.to_dict("records")
     grown = growth.measure()
-    content["growth"] = growth.slopes(grown).to_dict("records")
+    slopes = growth.slopes(grown).astype(object)
+    content["growth"] = slopes.where(slopes.notna(), None).to_dict("records")
     growth.draw(grown, FIGURE)
     content["explorers"] = explorers.measure().to_dict("records")
     return content
@@ -97,6 +98,10 @@ def render(content: dict) -> str:
     """The block between the marks."""
     grown = ", ".join(f"{r['stage']} with {r['grows with']} {r['exponent']:.2f}" for r in content["growth"])
     steep = [f"{r['stage']} ({r['grows with']})" for r in content["growth"] if r["steeper than linear"]]
+    held = [r for r in content["growth"] if r["exponent of MB"] is not None]
+    memory = ", ".join(
+        f"{r['stage']} with {r['grows with']} {r['exponent of MB']:.2f} ({r['MB']:.0f} MB)" for r in held
+    )
     worst = f"Steeper than {growth.STEEP}: {', '.join(steep) or 'none'}."
     machine = f"{content['cores']} cores, {content['processor']}, torch {content['torch']}"
     later = ". What stands below the table was measured later" if content.get("table_kept") else ""
@@ -108,8 +113,9 @@ def render(content: dict) -> str:
             shift.in_words(content["keypoint_shift"]) + ".",
             stage_table(content),
             explorers.in_words(content["explorers"]) + ".",
-            f"Exponents of growth (1 is linear): {grown}. {worst}",
-            "![Time of each stage over its size, both as shares of the largest](docs/growth.png)",
+            f"Exponents of growth (1 is linear) of time: {grown}. Of memory, with what the largest problem "
+            f"takes: {memory}; the others take less than {growth.LITTLE_MB} MB. {worst}",
+            "![Time and memory of each stage over its size, as shares of the largest](docs/growth.png)",
         ]
     )
 

@@ -35,6 +35,6 @@ class _Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def install() -> None:
-    """From now on these imports succeed in this process."""
+    """From now on these imports succeed in this process, and give stand-ins even where the real ones are."""
     if not any(isinstance(finder, _Stubs) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Stubs())

@@ -179,13 +179,26 @@ def test_the_explorers_limit_is_for_the_slowest():
 def test_growth_finds_exponents():
     sizes = np.array([1, 2, 4, 8, 16, 32])
     rows = [
-        {"stage": stage, "unit": "n", "size": n, "s": 1e-3 * n**power}
-        for stage, power in (("line", 1), ("square", 2))
+        {"stage": stage, "unit": "n", "size": n, "s": 1e-3 * n**power, "MB": size * n**more}
+        for stage, power, size, more in (("line", 1, 0.1, 2), ("square", 2, 1, 1), ("store", 1, 1, 2))
         for n in sizes
     ]
     found = growth.slopes(pd.DataFrame(rows)).set_index("stage")
-    assert found.exponent.tolist() == pytest.approx([1, 2])
-    assert found["steeper than linear"].tolist() == [False, True]
+    assert found.exponent.tolist() == pytest.approx([1, 2, 1])
+    assert found["exponent of MB"].tolist() == pytest.approx([2, 1, 2])
+    assert found["steeper than linear"].tolist() == [True, True, True]
+    little = growth.slopes(pd.DataFrame(rows).assign(MB=0.1)).set_index("stage")
+    assert little["exponent of MB"].isna().all()
+    assert little["steeper than linear"].tolist() == [False, True, False]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory a process held at most")
+def test_the_memory_of_a_call_is_what_it_held_at_most():
+    def holds(mb):
+        return lambda: len(np.ones(mb * 2**17)) + len(np.ones(mb * 2**17))  # one after the other
+
+    assert growth.peak_mb(holds(200)) == pytest.approx(200, abs=20)
+    assert growth.peak_mb(holds(50)) == pytest.approx(50, abs=20)  # the peak before it is forgotten
 
 
 def test_stages_do_not_count_time_twice(monkeypatch):

@@ -213,18 +213,18 @@ def test_a_hard_pose_is_what_its_name_says(kind):
         elif kind == "squat":
             assert (height < 0.75).all()
         elif kind == "low seat":
-            assert (height < 1.1).all()
+            assert (height < 0.97).all()
         elif kind == "crossed":  # one knee beyond or above the other
             assert apart < 0.6
             assert abs(points[knees[0], 2] - points[knees[1], 2]) > 0.1 * thigh.mean()
         else:  # one ankle near the other knee
             away = [np.linalg.norm(points[ankles[s]] - points[knees[1 - s]]) for s in (0, 1)]
-            assert min(away) < 0.95 * thigh.mean()
+            assert min(away) < 0.85 * thigh.mean()
     assert found >= 3
 
 
-def test_a_hard_mix_shows_more_backs_and_seats():
-    """Of the same seeds: seated people by their kind, turned ones by the way the hips face."""
+def test_a_hard_mix_shows_more_backs():
+    """Of the same seeds, by the way the hips face."""
     seen = {}
     for mix in scene.MIXES:
         turned = []
@@ -234,7 +234,7 @@ def test_a_hard_mix_shows_more_backs_and_seats():
             left, right = (one[KEYPOINTS.index(f"{s}_hip")] for s in ("left", "right"))
             turned.append(left[0] < right[0])  # the subject's left is on the picture's right, seen from ahead
         seen[mix] = np.mean(turned)
-    assert seen["hard"] > seen["everyday"] + 0.05
+    assert seen["hard"] > seen["everyday"] + 0.12
 
 
 def test_a_hand_through_the_chest_is_an_overlap():

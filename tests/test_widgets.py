@@ -1,6 +1,7 @@
 """Explorers without a browser: what they draw is where the codec decodes, clicks find what is nearest."""
 
 import asyncio
+import sys
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -708,6 +709,30 @@ def test_while_a_control_moves_the_words_come_after_the_picture(monkeypatch):
         return calls
 
     assert asyncio.run(moves()) == [0.2, 0.4]
+
+
+def test_words_that_fail_late_are_not_lost(monkeypatch):
+    """What cannot be shown is said; any other error goes to Jupyter, which the event loop would not tell."""
+    monkeypatch.setattr(shell, "WORDS_AFTER_S", 0.01)
+    shown = []
+    jupyter = type("Jupyter", (), {"showtraceback": lambda self: shown.append(sys.exc_info()[0])})()
+    monkeypatch.setattr(shell, "get_ipython", lambda: jupyter)
+
+    async def moves(error: Exception) -> str:
+        explorer = dark_explorer()
+
+        def words():
+            raise error
+
+        monkeypatch.setattr(explorer, "words", words)
+        explorer._controls["dx"].value = 0.1
+        await asyncio.sleep(0.05)
+        return explorer.problem.value
+
+    assert "no words. Look" in asyncio.run(moves(InputError("no words", "Look")))
+    assert shown == []
+    assert asyncio.run(moves(ValueError("odd"))) == ""
+    assert shown == [ValueError]
 
 
 def test_small_maps_get_one_thread_and_all_others_their_number_back():

@@ -147,8 +147,7 @@ def change_pixels(crop: np.ndarray, settings: Augmentation, rng: np.random.Gener
 
 def _relight(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another exposure, contrast, gamma, saturation and white balance; sometimes no colour at all."""
-    levels = np.arange(256, dtype=np.float32) / 255
-    x = (levels ** np.float32(np.exp(rng.normal(0, 0.25))))[crop]  # (H, W, 3)
+    x = ((np.arange(256, dtype=np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.25))))[crop]
     x = (x - x.mean()) * np.float32(np.exp(rng.normal(0, 0.25))) + x.mean() + np.float32(rng.normal(0, 0.08))
     x = x * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
     grey = x.mean(2, keepdims=True)

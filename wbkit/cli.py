@@ -62,6 +62,7 @@ The ONNX graph takes uint8 RGB crops (batch, height, width, 3), normalises them 
 PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]').""",
     "synth": """examples:
   wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
+  wbkit synth --out data/hard --pictures 20000 --seed 2 --mix hard      more seats, squats, backs, far people
 
 Rendered people with exact labels, in COCO-WholeBody's format and folder layout: wbkit demo --data data/people
 works on it. The same seed gives the same pictures whatever the workers; a killed run goes on.""",

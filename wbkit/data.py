@@ -272,7 +272,7 @@ def cut_sample(
 
 
 class SyntheticPeople(Dataset):
-    """Rendered people as samples, made on the fly: no picture is ever written or seen twice.
+    """Rendered people (everyday ones) as samples, made on the fly: no picture is written or seen twice.
 
     Rendering takes about .2 s of one core a picture, so every picture serves for `samples_per_picture`
     samples: its persons in turn, each time cut and changed anew. Sample key k is sample k modulo that number

@@ -68,6 +68,7 @@ def _leg_angles(rng: np.random.Generator, kind: str, leading: bool) -> tuple[flo
     u = rng.uniform
     if kind in _TWO_LEGS:
         a = _TWO_LEGS[kind][0 if leading else 1]
+        # Of a throw both legs are apart, of crossed legs the upper one only.
         apart = _APART.get(kind, (-2, 5)) if leading or kind == "throw" else (-2, 5)
         return u(a[0], a[1]), u(a[2], a[3]), u(*apart)
     a = _LEGS[kind]
@@ -95,6 +96,7 @@ def _legs(rig: Rig, rng: np.random.Generator, kind: str, lean: float, lying: str
         if kind == "stand" and side == first and rng.uniform() < 0.3:  # weight on the other leg
             hip, knee = hip + 12, knee + 22
         hip = hip + lean
+        # The leg that lies over the other; an ankle on the other knee turns the thigh outwards.
         over = side == first and kind in ("crossed", "ankle on knee")
         twist = rng.uniform(-4, 14) if not over or kind == "crossed" else rng.uniform(50, 85)
         outwards = turn(Z, x * apart) if kind in _THIGHS_AHEAD else turn(Y, -x * (apart - 4))

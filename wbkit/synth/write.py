@@ -119,11 +119,11 @@ def generate(
     """
     out, workers = Path(out), (os.cpu_count() or 1) if workers is None else workers
     _check_options(pictures, val_pictures, seed, workers, size_wh)
+    if mix not in scene.MIXES:
+        raise InputError(f"there is no mix {mix!r}", f"Give one of {', '.join(scene.MIXES)}")
     options = {"format": FORMAT, "seed": seed, "size": list(size_wh)}
     if mix != "everyday":
         options["mix"] = mix
-    if mix not in scene.MIXES:
-        raise InputError(f"there is no mix {mix!r}", f"Give one of {', '.join(scene.MIXES)}")
     _claim(out, options)
     splits = {"train": pictures, "val": val_pictures}
     jobs = [_Job(out, split, i, seed, tuple(size_wh), mix) for split, n in splits.items() for i in range(n)]

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 from ipyevents import Event
+from IPython import get_ipython
 
 from wbkit.errors import InputError
 from wbkit.widgets.canvas import encode
@@ -20,6 +21,13 @@ WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 WORDS_AFTER_S = 0.03  # from a picture on its way to its words, while a control moves
 _CONTROL_LAYOUT = {"width": "330px"}
 _STYLE = {"description_width": "110px"}
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class Explorer(widgets.VBox):
@@ -96,11 +104,10 @@ class Explorer(widgets.VBox):
     def refresh(self) -> None:
         """Draw the picture and write the words of the present state.
 
+        While a control moves in a kernel, the words follow `WORDS_AFTER_S` after the picture, and are those
+        of the state there is by then: the browser decodes the picture undisturbed.
         What cannot be shown is said instead of the words; a picture that cannot be drawn stays the last one.
         """
-        if self._pending:
-            self._pending.cancel()
-        self._pending = None
         try:
             self.shown = self.draw()
             # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
@@ -108,24 +115,37 @@ class Explorer(widgets.VBox):
         except InputError as error:
             self._refuse(error)
             return
-        try:
-            loop = asyncio.get_running_loop() if self._moving else None
-        except RuntimeError:
-            loop = None
-        if loop:  # the browser decodes the picture meanwhile, undisturbed
-            self._pending = loop.call_later(WORDS_AFTER_S, self._say)
-        else:
+        loop = _running_loop() if self._moving else None
+        if loop is None:
             self._say()
+        elif self._pending is None:
+            self._pending = loop.call_later(WORDS_AFTER_S, self._say_later)
 
     def _say(self) -> None:
-        self._pending = None
+        self._cancel()
         try:
             self.text.value, self.problem.value = self.words(), ""
         except InputError as error:
             self._refuse(error)
 
+    def _say_later(self) -> None:
+        """`_say` for the event loop, which would only log an error: Jupyter shows it."""
+        try:
+            self._say()
+        except Exception:
+            if (jupyter := get_ipython()) is None:
+                raise
+            jupyter.showtraceback()
+
     def _refuse(self, error: InputError) -> None:
+        self._cancel()
         self.text.value, self.problem.value = "", f"<b>This cannot be shown:</b> {escape(str(error))}"
+
+    def _cancel(self) -> None:
+        """Words that are still to come need not: they are said, or there are none."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
 
     def on_click(self, handler: Callable[[float, float], None]) -> None:
         """Call `handler(x, y)` with the picture's px when it is clicked."""
