@@ -3,8 +3,9 @@
 python -m benchmarks.gpu_table     write the README's part anew from docs/gpu.json
 
 Two keys of the record are written by hand and vanish when it is measured anew: `note`, what else the machine
-did, and `run`, a run of `wbkit train` there. The record that is committed was copied from the printed tables,
-hence its four digits; MMPose ran with torch's defaults, in which convolutions are TF32.
+did, and `run`, a run of `wbkit train` there, whose metrics.csv is docs/gpu_w32.csv. The record that is
+committed was copied from the printed tables, hence its four digits; MMPose ran with torch's defaults, in
+which convolutions are TF32.
 """
 
 from __future__ import annotations
@@ -13,20 +14,14 @@ import json
 import re
 from pathlib import Path
 
-from wbkit.files import atomic_write
+from benchmarks.readme import grid, write_block
 from wbkit.recipes import RECIPES
 
-ROOT = Path(__file__).resolve().parent.parent
-RECORD, README = ROOT / "docs/gpu.json", ROOT / "README.md"
+RECORD = Path(__file__).resolve().parent.parent / "docs/gpu.json"
 MARKS = ("<!-- gpu -->", "<!-- end of gpu -->")
 MODES = ("fp32", "tf32", "bf16", "bf16 graph", "bf16 compiled")
 COCO_PEOPLE = 150_000
 _SPEED = re.compile(r"(?P<recipe>\S+) (?P<what>forward|training), (?P<mode>.+), batch (?P<batch>\d+)")
-
-
-def grid(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])
 
 
 def rows_of(content: dict, title: str) -> list[dict]:
@@ -120,12 +115,5 @@ def render(content: dict) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def write_readme(content: dict) -> None:
-    """Replace what stands between the marks."""
-    before, rest = README.read_text().split(MARKS[0])
-    with atomic_write(README) as temporary:
-        temporary.write_text(f"{before}{MARKS[0]}\n{render(content)}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
-
-
 if __name__ == "__main__":
-    write_readme(json.loads(RECORD.read_text()))
+    write_block(MARKS, render(json.loads(RECORD.read_text())))

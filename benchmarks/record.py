@@ -18,10 +18,11 @@ import pandas as pd
 
 import benchmarks.__main__ as bench
 from benchmarks import explorers, growth, shift, stages
+from benchmarks.readme import grid, write_block
 from wbkit.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD, FIGURE, README = ROOT / "docs/performance.json", ROOT / "docs/growth.png", ROOT / "README.md"
+RECORD, FIGURE = ROOT / "docs/performance.json", ROOT / "docs/growth.png"
 MARKS = ("<!-- performance -->", "<!-- end of performance -->")
 
 
@@ -56,11 +57,6 @@ def _mb(value: float | None) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:.0f}"
 
 
-def _grid(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
 def speed_table(content: dict) -> str:
     """The rows beside the peers."""
     rows = []
@@ -81,7 +77,7 @@ def speed_table(content: dict) -> str:
         ]
         rows.append([f"… {cells[0]}" if what.startswith(" ") else cells[0], *cells[1:]])
     head = ["what (133 keypoints)", "peer", "wbkit", "times faster", "wanted", "reached", "floor", "MB, both"]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def stage_table(content: dict) -> str:
@@ -91,7 +87,7 @@ def stage_table(content: dict) -> str:
         total = sum(r["s"] for r in content[name])
         parts = [f"{r['stage']} {r['share']:.0%}" for r in content[name] if r["share"] >= 0.01]
         rows.append([title, f"{total:.1f} s", ", ".join(parts)])
-    return _grid(["what", "time", "where it goes"], rows)
+    return grid(["what", "time", "where it goes"], rows)
 
 
 def render(content: dict) -> str:
@@ -120,13 +116,6 @@ def render(content: dict) -> str:
     )
 
 
-def write_readme(content: dict) -> None:
-    """Replace what stands between the marks."""
-    before, rest = README.read_text().split(MARKS[0])
-    with atomic_write(README) as temporary:
-        temporary.write_text(f"{before}{MARKS[0]}\n{render(content)}\n{MARKS[1]}{rest.split(MARKS[1])[1]}")
-
-
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m benchmarks.record", description=__doc__, formatter_class=raw)
@@ -141,7 +130,7 @@ def main() -> None:
         content = measure(options.pictures, kept)
         with atomic_write(RECORD) as temporary:
             temporary.write_text(json.dumps(content, indent=1))
-    write_readme(json.loads(RECORD.read_text()))
+    write_block(MARKS, render(json.loads(RECORD.read_text())))
 
 
 if __name__ == "__main__":

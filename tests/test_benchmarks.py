@@ -20,6 +20,7 @@ from benchmarks import (
     growth,
     ours,
     problems,
+    readme,
     record,
     shift,
     stages,
@@ -35,11 +36,11 @@ def test_flops_are_those_of_the_paper(recipe, gmacs):
 
 
 def test_readme_states_the_derived_times():
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+    text = readme.README.read_text()
     for recipe in (W32_DARK_256x192, W48_DARK_PLUS_384x288):
         hours = gpu.training_hours(recipe, 150_000, 50e12)
         row = next(
-            line for line in readme.splitlines() if line.startswith(f"| `{recipe.name}`") and " h |" in line
+            line for line in text.splitlines() if line.startswith(f"| `{recipe.name}`") and " h |" in line
         )
         assert row.endswith(f"| {hours:.1f} h | {hours / 8:.1f} h |")
 
@@ -64,8 +65,35 @@ def test_rows_without_time_are_listed(capsys, tmp_path):
 
 
 def test_readme_holds_what_a_gpu_said():
-    block = gpu_table.README.read_text().split(gpu_table.MARKS[0])[1].split(gpu_table.MARKS[1])[0]
-    assert block.strip() == gpu_table.render(json.loads(gpu_table.RECORD.read_text()))
+    content = json.loads(gpu_table.RECORD.read_text())
+    assert readme.block(gpu_table.MARKS) == gpu_table.render(content)
+    rate = {
+        row["what"]: row.get("img/s")
+        for title in ("Inference", "Training")
+        for row in gpu_table.rows_of(content, title)
+    }
+    gains = [
+        rate[name.replace("bf16", "bf16 graph")] / value
+        for name, value in rate.items()
+        if name.endswith(("forward, bf16, batch 1", "forward, bf16, batch 32"))
+    ]
+    words = " ".join(readme.README.read_text().split(gpu_table.MARKS[1])[1].split())
+    assert len(gains) == 4
+    assert f"brings {min(gains):.1f} to {max(gains):.0f} times as many images a second" in words
+    for name in ("w32_dark_256x192 training, {}, batch 64", "w48_dark_plus_384x288 training, {}, batch 32"):
+        assert rate[name.format("bf16")] < rate[name.format("tf32")]  # as the README says
+
+
+def test_the_run_on_a_gpu_is_that_of_its_metrics():
+    run = json.loads(gpu_table.RECORD.read_text())["run"]
+    metrics = pd.read_csv(gpu_table.RECORD.parent / "gpu_w32.csv")
+    last = metrics.iloc[-1]
+    assert run["AP"] == {part: pytest.approx(last[part], abs=6e-4) for part in run["AP"]}
+    assert last.step == run["epochs"] * np.ceil(run["people"] / run["batch"])
+    assert run["images_per_second"] == pytest.approx(metrics.images_per_second.mean(), rel=0.05)
+    assert run["minutes"] * 60 * run["images_per_second"] == pytest.approx(
+        run["epochs"] * run["people"], rel=0.01
+    )
 
 
 def test_gpu_rows_become_a_line_a_batch():
@@ -152,9 +180,8 @@ def test_bfloat16_hardly_moves_keypoints():
 
 
 def test_readme_holds_the_recorded_run():
-    block = record.README.read_text().split(record.MARKS[0])[1].split(record.MARKS[1])[0]
     content = json.loads(record.RECORD.read_text())
-    assert block.strip() == record.render(content)
+    assert readme.block(record.MARKS) == record.render(content)
     assert [row["what"] for row in content["rows"]] == [row.what for row in bench.ROWS]
     assert all(row["peer"] > 0 for row in content["rows"])
 

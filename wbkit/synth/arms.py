@@ -8,6 +8,7 @@ from wbkit.synth.rig import Rig, Y, choose, cross, turn, unit
 
 ARMS = {"down": 0.19, "front": 0.13, "up": 0.09, "side": 0.06, "hips": 0.09, "cross": 0.07, "face": 0.1,
         "phone": 0.04, "hold": 0.12, "head": 0.05, "clasp": 0.04, "any": 0.03}  # fmt: skip
+SEATED = ("sit", "low seat", "crossed", "ankle on knee")  # kinds of poses that need a seat
 TWO_HANDED = {"cross", "clasp", "head", "hold", "bat"}
 _OF_KIND = {  # where arms go in poses that need them there
     "lie": {"floor": 4, "front": 1, "up": 2, "face": 1, "head": 1, "clasp": 1},
@@ -43,7 +44,7 @@ def arm_modes(rng: np.random.Generator, kind: str) -> dict[str, str]:
     modes = {s: choose(rng, _OF_KIND.get(kind, ARMS)) for s in "LR"}
     if kind in ("walk", "run") and rng.uniform() < 0.6:
         modes = dict.fromkeys("LR", "swing")
-    if kind in ("sit", "low seat", "crossed", "ankle on knee") and rng.uniform() < 0.4:
+    if kind in SEATED and rng.uniform() < 0.4:
         modes[rng.choice(["L", "R"])] = "lap"
     both = [m for m in modes.values() if m in TWO_HANDED]
     return dict.fromkeys("LR", both[0]) if both else modes

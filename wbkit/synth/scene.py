@@ -8,12 +8,13 @@ import numpy as np
 
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.synth import camera as cameras
+from wbkit.synth.arms import SEATED
 from wbkit.synth.backgrounds import build_place
 from wbkit.synth.body import Body, load_body
 from wbkit.synth.clothes import dress
 from wbkit.synth.expressions import sample_face
 from wbkit.synth.fields import REGIONS, load_fields, region
-from wbkit.synth.poses import HARD_KINDS, KINDS, SEATED, mirror_pose, sample_pose
+from wbkit.synth.poses import HARD_KINDS, KINDS, mirror_pose, sample_pose
 from wbkit.synth.props import FRAMES
 from wbkit.synth.render import Buffers, Camera, Light, Mesh, Surfaces, join, render
 from wbkit.synth.rig import turn
