@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ class Row:
         tolerance: largest difference of the answers, relative to the peer's largest value; None: they are
             not the same numbers (said in `remark`).
         floor: another task of ours, or (images, type) of a forward pass of W32, or None.
-        rounds: peer and we in turn, so often.
+        rounds: peer and we in turn, so often; neighbouring rows with the same peer share its rounds.
         remark: printed below the table.
     """
 
@@ -59,6 +60,11 @@ class Row:
     floor: str | tuple[float, torch.dtype] | None = None
     rounds: int = 5
     remark: str = ""
+
+    @property
+    def peer_task(self) -> str:
+        """Of `benchmarks.peers`."""
+        return self.task if self.peer == "=" else self.peer
 
 
 FP32, BF16 = torch.float32, torch.bfloat16
@@ -77,15 +83,15 @@ ROWS = (
     Row("DARK decode, 32 people, 72x96", "decode 72x96 x 32", "=", 20, 1e-4, "read 72x96 x 32"),
     Row("DARK decode, one person", "decode 48x64 x 1", "=", 10, 1e-4, None, 20),
     Row("training sample from JPEG, a core", "sample", "=", 2, 0, None, 30, REMARKS["sample"]),
-    Row("W32 forward, batch 8, fp32", "forward", "=", 1.15, 1e-5, (8, FP32)),
-    Row("  compiled", "forward, compiled", "forward", 1.35, 1e-5, (8, FP32)),
-    Row("  bf16", "forward, bf16", "forward", 3.5, 0.05, (8, BF16), 5, REMARKS["bf16"]),
-    Row("  bf16 compiled", "forward, bf16 compiled", "forward", 5, 0.05, (8, BF16), 5, REMARKS["bf16"]),
+    Row("W32 forward, batch 8, fp32", "forward", "=", 1.15, 1e-5, (8, FP32), 9),
+    Row("  compiled", "forward, compiled", "forward", 1.35, 1e-5, (8, FP32), 9),
+    Row("  bf16", "forward, bf16", "forward", 3.5, 0.05, (8, BF16), 9, REMARKS["bf16"]),
+    Row("  bf16 compiled", "forward, bf16 compiled", "forward", 5, 0.05, (8, BF16), 9, REMARKS["bf16"]),
     Row("one person: flip test and decode, fp32", "person", "=", 1.2, 1e-5, (2, FP32), 9),
     Row("  bf16", "person, bf16", "person", None, 0.05, (2, BF16), 9, REMARKS["bf16"]),
     Row("  bf16 compiled", "person, bf16 compiled", "person", 3, 0.05, (2, BF16), 9, REMARKS["bf16"]),
-    Row("W32 training step, batch 8, fp32", "train step", "=", None, 1e-4, (24, FP32), 3),
-    Row("  bf16", "train step, bf16", "train step", 2.2, 0.02, (24, BF16), 3, REMARKS["step"]),
+    Row("W32 training step, batch 8, fp32", "train step", "=", None, 1e-4, (24, FP32), 7),
+    Row("  bf16", "train step, bf16", "train step", 2.2, 0.02, (24, BF16), 7, REMARKS["step"]),
     Row("rescore, NMS, six parts", "evaluate", "=", 10, 1e-9, None, 1, REMARKS["once"]),
     Row("six parts alone, beside xtcocotools", "parts", "=", 1, 1e-9, None, 1),
     Row("six parts alone, beside hotcoco", "parts", "parts, hotcoco", 1, None, None, 1, REMARKS["hotcoco"]),
@@ -93,31 +99,32 @@ ROWS = (
 )
 
 
-def measure(row: Row, folder: Path, peer_python: Path | None, floors: dict) -> dict:
-    """One row: compare, then time in turn."""
-    ours = Worker(sys.executable, "benchmarks.ours", folder, row.task)
-    name = row.task if row.peer == "=" else row.peer
-    peer = Worker(peer_python, "benchmarks.peers", folder, name) if peer_python else None
+def measure(group: Sequence[Row], folder: Path, peer_python: Path | None, floors: dict) -> list[dict]:
+    """Rows beside the same peer: compare, then time all of them in turn, so that each meets the same peer."""
+    ours = [Worker(sys.executable, "benchmarks.ours", folder, row.task) for row in group]
+    peer = Worker(peer_python, "benchmarks.peers", folder, group[0].peer_task) if peer_python else None
     try:
-        if peer and row.tolerance is not None:
-            compare(row, ours.answer, peer.answer)
-        ours.time(1)  # warm
-        times: dict[str, list[float]] = {"wbkit": [], "peer": []}
-        for _ in range(row.rounds):
-            times["peer"] += peer.time(1) if peer else []
-            times["wbkit"] += ours.time(3)
-        medians = {side: statistics.median(values) for side, values in times.items() if values}
-        memory = {"wbkit MB": ours.peak_mb} | ({"peer MB": peer.peak_mb} if peer else {})
+        times: list[list[float]] = [[] for _ in group]
+        peer_times: list[float] = []
+        for row, worker in zip(group, ours, strict=True):
+            if peer and row.tolerance is not None:
+                compare(row, worker.answer, peer.answer)
+            worker.time(1)  # warm
+        for _ in range(max(row.rounds for row in group)):
+            peer_times += peer.time(1) if peer else []
+            for found, worker in zip(times, ours, strict=True):
+                found += worker.time(3)
+        beside = {"peer": statistics.median(peer_times), "peer MB": peer.peak_mb} if peer else {}
+        memory = [worker.peak_mb for worker in ours]
     finally:
-        for worker in filter(None, (ours, peer)):
+        for worker in filter(None, (*ours, peer)):
             worker.close()
-    return {
-        "what": row.what,
-        **medians,
-        "target": row.target,
-        **memory,
-        "floor": floor_ms(row, folder, floors),
-    }
+    return [
+        {"what": row.what, "wbkit": statistics.median(found), "wbkit MB": mb, "target": row.target}
+        | beside
+        | {"floor": floor_ms(row, folder, floors)}
+        for row, found, mb in zip(group, times, memory, strict=True)
+    ]
 
 
 def compare(row: Row, ours: np.ndarray, peer: np.ndarray) -> None:
@@ -186,8 +193,11 @@ def run(rows: Sequence[Row], pictures: int, peers: bool) -> dict:
     peer_python, floors = peer_env.ready() if peers else None, {}
     with tempfile.TemporaryDirectory() as name:
         problems.write_all(Path(name), pictures)
-        bar = tqdm(rows, desc="benchmark", unit="row")
-        found = [measure(row, Path(name), peer_python, floors) for row in bar]
+        found = []
+        with tqdm(total=len(rows), desc="benchmark", unit="row") as bar:
+            for _, group in groupby(rows, key=lambda row: row.peer_task):
+                found += measure(list(group), Path(name), peer_python, floors)
+                bar.update(len(found) - bar.n)
     machine = {"cores": os.cpu_count(), "processor": processor(), "torch": torch.__version__}
     table = as_table(found).to_string(float_format="{:.2f}".format, na_rep="-")
     print(f"{', '.join(f'{k}: {v}' for k, v in machine.items())}; medians in ms\n{table}")

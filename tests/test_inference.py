@@ -1,11 +1,13 @@
 """Networks for predicting: the same heatmaps without BatchNorm, whatever the layout, type and batch."""
 
 import copy
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 
 from wbkit.hrnet import PoseNet
 from wbkit.inference import fold_batchnorm, prepare
@@ -81,11 +83,11 @@ def test_exact_is_the_model_itself(model):
 
 
 def test_compiled_network_sees_one_shape_only(model, monkeypatch):
-    """Compiling itself takes most of a minute: a stand-in notes the shapes (the benchmark compiles)."""
+    """Compiling HRNet takes half a minute: a stand-in notes the shapes (the benchmark compiles)."""
     shapes = set()
 
     def noting(network, **options):
-        assert options == {"dynamic": False, "options": {"freezing": True}}
+        assert options == {"dynamic": False}
         network.register_forward_pre_hook(lambda _, args: shapes.add(tuple(args[0].shape)))
         return network
 
@@ -98,6 +100,22 @@ def test_compiled_network_sees_one_shape_only(model, monkeypatch):
             predictor.heatmaps(crops[:n]), plain.heatmaps(crops[:n]), rtol=0, atol=1e-5 * 40
         )
     assert shapes == {(4, 3, 96, 64)}
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler (Debian: g++)")
+def test_compiled_weights_are_constants_packed_and_joined_with_the_relu():
+    """Two convolutions instead of HRNet's 293. That torch packs is what makes it fast; it counts that."""
+    pair = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1)).eval()
+    network = prepare(pair, compile=True)
+    images = torch.randn(2, 3, 16, 16).to(memory_format=torch.channels_last)
+    counters.clear()
+    maps = heatmaps(network, images)
+    assert counters["inductor"]["mkldnn_conv_weight_pack_matcher_count"] == 2
+    assert counters["inductor"]["mkldnn_unary_fusion_matcher_count"] == 1
+    torch.testing.assert_close(maps, heatmaps(pair, images), rtol=0, atol=1e-6)
+    for weights in network.parameters():
+        weights.zero_()
+    assert torch.equal(heatmaps(network, images), maps)
 
 
 @pytest.mark.parametrize(("batch_size", "passes"), [(1, 1), (2, 2), (3, 2), (4, 1)])

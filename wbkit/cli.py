@@ -135,9 +135,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bfloat16: faster on GPUs and CPUs with AVX512-BF16 or AMX, hundredths of a pixel off",
     )
-    parser.add_argument(
-        "--compile", action="store_true", help="for thousands of people: a minute's wait, then a third faster"
-    )
+    parser.add_argument("--compile", action="store_true", help="for thousands of people: compile first")
     parser.add_argument(
         "--exact",
         action="store_true",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import reduce
+from itertools import count
 from pathlib import Path
 from zlib import crc32
 
@@ -35,18 +36,12 @@ def read_image(path: str | Path) -> np.ndarray:
         raise InputError("there is no such picture", "Check the folder and the file name", file=path)
     content = np.fromfile(path, np.uint8)
     if content[:2].tobytes() == b"\xff\xd8" and not _jpeg_is_whole(content):
-        raise InputError(
-            "the JPEG is cut off (no end marker)", "Fetch the picture again", file=path
-        )  # OpenCV would fill the rest with grey and say nothing
-    if not content.size:
-        raise InputError("is empty", "Fetch the picture again", file=path)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        # OpenCV would fill the rest with grey and say nothing.
+        raise InputError("the JPEG is cut off (no end marker)", "Fetch the picture again", file=path)
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if image is None:
-        raise InputError(
-            "is not a picture that OpenCV can read",
-            "Give a JPEG or PNG; fetch it again if cut off",
-            file=path,
-        )
+        problem = "is not a picture that OpenCV can read" if content.size else "is empty"
+        raise InputError(problem, "Give a JPEG or PNG; fetch it again if cut off", file=path)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -218,7 +213,9 @@ class WholeBodyDataset(Dataset):
             if not self.keep_failures:
                 raise
             return {"person": index, "failure": str(error)}
-        return self._sample(image, index, epoch)
+        rng = np.random.default_rng([self.seed, epoch, index])
+        labels, box = self.persons.keypoints[index], self.persons.boxes_xywh[index]  # (133, 3), (4,)
+        return {"person": index, **cut_sample(image, box, labels, self.recipe, self.augmentation, rng)}
 
     def fingerprint(self) -> int:
         """A number that changes with the persons, their boxes and labels (not with pixels)."""
@@ -228,11 +225,6 @@ class WholeBodyDataset(Dataset):
     def describe(self, index: int) -> str:
         """Who person `index` is, for messages."""
         return f"person {self.persons.ids[index]} in {self.persons.file_names[index]}"
-
-    def _sample(self, image: np.ndarray, index: int, epoch: int) -> dict:
-        rng = np.random.default_rng([self.seed, epoch, index])
-        labels, box = self.persons.keypoints[index], self.persons.boxes_xywh[index]  # (133, 3), (4,)
-        return {"person": index, **cut_sample(image, box, labels, self.recipe, self.augmentation, rng)}
 
 
 def cut_sample(
@@ -324,15 +316,13 @@ class SyntheticPeople(Dataset):
 
         if self._last and self._last[0] == number:
             return self._last[1:]
-        index = number
-        while True:
+        for index in count(number, EMPTY_STRIDE):
             sample = make_picture(self.seed, index, self.size_wh)
             people = [a for a in sample.annotations if not a["iscrowd"] and a["num_keypoints"] > 0]
             if people:
                 image = cv2.cvtColor(cv2.imdecode(sample.jpeg(), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
                 self._last = (number, image, people)
                 return image, people
-            index += EMPTY_STRIDE
 
 
 def collate(samples: list[dict]) -> dict:
@@ -368,9 +358,8 @@ class EpochSampler(Sampler):
         self.epoch = self.start = 0
 
     def __iter__(self) -> Iterator[int]:
-        order = np.arange(self.n)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+        dice = np.random.default_rng([self.seed, self.epoch])
+        order = dice.permutation(self.n) if self.shuffle else np.arange(self.n)
         order = np.resize(order, len(self) * self.world)
         own = order[self.rank :: self.world] if self.shuffle else np.split(order, self.world)[self.rank]
         return iter((self.epoch * self.n + own[self.start :]).tolist())

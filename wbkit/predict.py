@@ -60,8 +60,7 @@ class Predictor:
             It is moved to `device`, and set to eval mode whenever it predicts.
         recipe: a `Recipe` or its name.
         flip_test: average with the mirrored crop; None: as the recipe says.
-        device: where to run; None: a GPU if there is one. A CPU process keeps freed memory from here on
-            (`wbkit.memory`).
+        device: where to run; None: a GPU if there is one. A CPU process keeps freed memory (`wbkit.memory`).
         dtype: `torch.float32`, or `torch.bfloat16`: faster on GPUs and on CPUs with AVX512-BF16 or AMX,
             at a few hundredths of a pixel.
         batch_size: crops a batch, and images a forward pass at most (for one crop in a flip test, two).
@@ -177,7 +176,7 @@ class Predictor:
         if self.compiled and count < self.batch_size:  # one shape only: each costs a compilation
             images = F.pad(images, (0, 0, 0, 0, 0, 0, 0, self.batch_size - count))
         images = images.to(self.dtype, memory_format=torch.channels_last)
-        return self.network(images)[:count].float().contiguous()
+        return self.network(images)[:count].contiguous().float()
 
     def predict_crops(self, crops: Tensor, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops (B, H, W, 3) uint8, matrices (B, 2, 3) -> image-px keypoints (B, K, 2), scores (B, K).
@@ -209,11 +208,9 @@ class Predictor:
 
     def _take(self, done: list, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The first `count` finished persons as arrays."""
-        taken = [done.pop(0) for _ in range(count)]
-        k = self.recipe.num_keypoints
-        keypoints = np.stack([p for p, _ in taken]) if taken else np.zeros((0, k, 2), np.float32)
-        scores = np.stack([s for _, s in taken]) if taken else np.zeros((0, k), np.float32)
-        return keypoints, scores
+        people, k = [done.pop(0) for _ in range(count)], self.recipe.num_keypoints
+        keypoints = np.array([points for points, _ in people], np.float32).reshape(count, k, 2)
+        return keypoints, np.array([scores for _, scores in people], np.float32).reshape(count, k)
 
 
 def find_recipe(name: str) -> Recipe:
