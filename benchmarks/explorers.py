@@ -1,21 +1,21 @@
 """From a key on a slider to the new picture on the screen, in JupyterLab: python -m benchmarks.explorers.
 
-Chromium opens a notebook with the explorers and presses arrow keys. The page itself takes the time from the
-key going down until the frame with the kernel's new picture is drawn: front end, messages, kernel and
-decoding are all in it. Two threads, as in all notebooks. Needs Chromium and playwright, as the browser
-tests do.
+Chromium opens a notebook with the explorers and presses arrow keys. The page itself takes two times from the
+key going down: until the browser has the kernel's new picture (its "load", to which the limit applies), with
+front end, messages and kernel in it; and until the frame with the decoded picture is drawn. It is the light
+picture that follows a key at once; the sharp one comes when nothing moves. Two threads, as in all notebooks.
+Needs Chromium and playwright, as the browser tests do.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -43,33 +43,49 @@ display(heatmap_explorer(None, model, keypoint="left_wrist"))
 display(dark_explorer())
 display(failure_browser(truth, results, images=data / "val2017", level="part"))"""
 WATCH = """picture => {
-  let pressed = null; const times = []; window.latencies = times;
+  let pressed = null, loaded = null; const times = []; window.latencies = times;
   // While the event still descends: the slider's own handler, further in, comes after.
-  document.addEventListener('keydown', event => { pressed = event.timeStamp; }, {capture: true});
+  const start = event => { pressed = event.timeStamp; loaded = null; };
+  document.addEventListener('keydown', start, {capture: true});
   picture.onload = async () => {
     if (pressed === null) return;
-    const begun = pressed; pressed = null;
-    await picture.decode();
-    requestAnimationFrame(() => setTimeout(() => times.push(performance.now() - begun)));  // after the frame
+    const begun = pressed;
+    loaded ??= performance.now() - begun;
+    try { await picture.decode(); } catch { return; }  // the sharp one came already: its own load counts
+    if (pressed !== begun) return;
+    pressed = null;
+    const arrived = loaded;
+    requestAnimationFrame(() => setTimeout(() => {  // after the frame
+      times.push([arrived, performance.now() - begun]); window.counted?.();
+    }));
   };
 }"""
+# A promise, for Playwright's own waiting asks again in every frame, and so has the page draw all the time.
+COUNTED = """number => new Promise((done, fail) => {
+  setTimeout(() => fail(Error('no picture followed the key')), 30000);
+  const look = () => latencies.length > number && done();
+  window.counted = look; look();
+})"""
 
 
-def latencies(explorer: lab.Explorer, label: str, presses: int) -> list[float]:
-    """Milliseconds from key to picture, `presses` times, of the slider with this label; there and back."""
+def latencies(explorer: lab.Explorer, label: str, presses: int) -> np.ndarray:
+    """Milliseconds from key to picture, there (column 0) and drawn (1), of the slider with this label.
+
+    A row for each of `presses` keys, to the right and back in turn.
+    """
     page = explorer.page
     explorer.picture.evaluate(WATCH)
     slider = explorer.element.locator(".widget-slider", has=page.get_by_text(label, exact=True))
     slider.locator(".noUi-handle").focus()
     for done in range(presses):
         page.keyboard.press("ArrowLeft" if done % 10 >= 5 else "ArrowRight")
-        page.wait_for_function("n => latencies.length > n", arg=done, timeout=30_000)
+        page.evaluate(COUNTED, done)
         explorer.notebook.settle()  # what the key set off has ended; the next one meets an idle kernel
-    return page.evaluate("latencies")
+    return np.array(page.evaluate("latencies"))
 
 
 def measure(presses: int = 25) -> pd.DataFrame:
-    """A row for each of `SLIDERS`: median and 90th percentile, ms. Three keys before warm up."""
+    """A row for each of `SLIDERS`: medians and 90th percentiles, ms. Three keys before warm up."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -88,31 +104,38 @@ def measure(presses: int = 25) -> pd.DataFrame:
             for explorer in notebook.explorers():
                 kind, label = explorer.kind, SLIDERS[explorer.kind]
                 explorer.element.scroll_into_view_if_needed()
-                times = sorted(latencies(explorer, label, presses + 3)[3:])
-                rows.append(
-                    {
-                        "explorer": kind,
-                        "slider": label,
-                        "keys": len(times),
-                        "median ms": statistics.median(times),
-                        "90 % ms": times[math.ceil(0.9 * len(times)) - 1],
-                    }
-                )
+                times = latencies(explorer, label, presses + 3)[3:]
+                rows.append({"explorer": kind, "slider": label, "keys": len(times)} | in_numbers(times))
             if problems := notebook.problems():
                 raise SystemExit(f"the notebook failed: {problems}")
             browser.close()
     return pd.DataFrame(rows)
 
 
+def in_numbers(times: np.ndarray) -> dict[str, float]:
+    """Median and 90th percentile of both columns of `latencies`."""
+    middle, high = np.quantile(times, (0.5, 0.9), axis=0, method="inverted_cdf")
+    return {
+        "median ms": middle[0],
+        "90 % ms": high[0],
+        "drawn, median ms": middle[1],
+        "drawn, 90 % ms": high[1],
+    }
+
+
 def in_words(rows: list[dict]) -> str:
     """One sentence of them."""
-    parts = [f"{r['explorer']} ({r['slider']}) {r['median ms']:.0f} / {r['90 % ms']:.0f} ms" for r in rows]
+    parts = [
+        f"{r['explorer']} ({r['slider']}) {r['median ms']:.0f} / {r['90 % ms']:.0f} ms, drawn "
+        f"{r['drawn, median ms']:.0f} / {r['drawn, 90 % ms']:.0f} ms"
+        for r in rows
+    ]
     slowest = max(r["median ms"] for r in rows)
     reached = "reached" if slowest <= LIMIT_MS else "MISSED"
     return (
-        "From a key on a slider to the new picture in JupyterLab, median / 90th percentile of "
-        f"{rows[0]['keys']} keys: {', '.join(parts)}; "
-        f"limit {LIMIT_MS:.0f} ms for the slowest median: {reached}"
+        "From a key on a slider until the browser has the new picture (its load), and until the frame with "
+        f"it is drawn, in JupyterLab, median / 90th percentile of {rows[0]['keys']} keys: {'; '.join(parts)}. "
+        f"Limit {LIMIT_MS:.0f} ms for the slowest median until it is there: {reached}"
     )
 
 

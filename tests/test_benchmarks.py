@@ -195,11 +195,11 @@ def test_times_are_written_with_three_digits(ms, words):
 
 
 def test_the_explorers_limit_is_for_the_slowest():
-    row = {"explorer": "dark_explorer", "slider": "noise", "keys": 9, "median ms": 31.2, "90 % ms": 44.0}
-    assert (
-        "dark_explorer (noise) 31 / 44 ms; limit 50 ms for the slowest median: reached"
-        in explorers.in_words([row])
-    )
+    times = np.column_stack([np.arange(10) + 27.0, 10 * np.arange(10) + 5.0])
+    row = {"explorer": "dark_explorer", "slider": "noise", "keys": 10} | explorers.in_numbers(times)
+    words = explorers.in_words([row])
+    assert "dark_explorer (noise) 31 / 35 ms, drawn 45 / 85 ms. Limit 50 ms for the slowest median" in words
+    assert words.endswith("reached")
     assert "MISSED" in explorers.in_words([row, {**row, "median ms": 51.0}])
 
 

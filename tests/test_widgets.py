@@ -1,6 +1,7 @@
 """Explorers without a browser: what they draw is where the codec decodes, clicks find what is nearest."""
 
 import asyncio
+import base64
 import sys
 from copy import copy
 from dataclasses import replace
@@ -688,7 +689,7 @@ def test_the_picture_leaves_before_the_words_and_does_not_keep_the_last_ones(mon
 
 def test_while_a_control_moves_the_words_come_after_the_picture(monkeypatch):
     """In a kernel: those of the last state only, and what code changes is said at once."""
-    monkeypatch.setattr(shell, "WORDS_AFTER_S", 0.01)
+    monkeypatch.setattr(shell, "REST_AFTER_S", 0.01)
 
     async def moves() -> tuple:
         explorer, calls = dark_explorer(), []
@@ -711,9 +712,48 @@ def test_while_a_control_moves_the_words_come_after_the_picture(monkeypatch):
     assert asyncio.run(moves()) == [0.2, 0.4]
 
 
+def test_what_moves_is_rough_and_what_rests_is_sharp(monkeypatch):
+    """In a kernel, by a control as by the mouse; also where the next picture cannot be drawn."""
+    monkeypatch.setattr(shell, "REST_AFTER_S", 0.01)
+
+    def is_(explorer, kind: str) -> bool:
+        return explorer.picture.value == canvas.data_url(explorer.shown, kind)
+
+    async def moves() -> None:
+        explorer = dark_explorer()
+        assert is_(explorer, "png")
+        mouse = explorer.events._dom_handlers
+        for kind, x in (("mousedown", 120), ("mousemove", 140), ("mousemove", 160)):
+            mouse({"type": kind, "dataX": x, "dataY": 150, "buttons": 1})
+        assert is_(explorer, "rough")
+        mouse({"type": "mouseup", "dataX": 160, "dataY": 150, "buttons": 0})
+        assert is_(explorer, "png")
+        explorer._controls["sigma"].value = 2.5
+        assert is_(explorer, "rough")
+        await asyncio.sleep(0.05)
+        assert is_(explorer, "png")
+        explorer._controls["sigma"].value = 2.6
+        last = explorer.shown
+        monkeypatch.setattr(explorer, "draw", lambda: (_ for _ in ()).throw(InputError("no", "Look")))
+        explorer._controls["sigma"].value = 2.7
+        assert explorer.shown is last
+        assert is_(explorer, "png")
+        assert "no. Look" in explorer.problem.value
+
+    asyncio.run(moves())
+
+
+def test_a_rough_picture_is_light_and_shows_the_same(explorer):
+    rough, sharp = (canvas.encode(explorer.shown, kind) for kind in ("rough", "jpeg"))
+    assert len(rough) < 0.6 * len(sharp)
+    assert np.abs(decoded_jpeg(rough).astype(int) - explorer.shown).mean() < 5
+    assert explorer.picture.value == b"data:image/jpeg;base64," + base64.b64encode(sharp)
+    assert canvas.data_url(explorer.shown, "png").startswith(b"data:image/png;base64,iVBOR")
+
+
 def test_words_that_fail_late_are_not_lost(monkeypatch):
     """What cannot be shown is said; any other error goes to Jupyter, which the event loop would not tell."""
-    monkeypatch.setattr(shell, "WORDS_AFTER_S", 0.01)
+    monkeypatch.setattr(shell, "REST_AFTER_S", 0.01)
     shown = []
     jupyter = type("Jupyter", (), {"showtraceback": lambda self: shown.append(sys.exc_info()[0])})()
     monkeypatch.setattr(shell, "get_ipython", lambda: jupyter)

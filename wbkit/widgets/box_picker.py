@@ -81,7 +81,7 @@ class BoxPicker(Explorer):
         try:
             image = box_scene.picture_from_bytes(content, name)
         except InputError as error:
-            self._cancel()  # words that are still to come would wipe this away
+            self._finish()  # words that are still to come would wipe this away
             self.problem.value = f"<b>This cannot be shown:</b> {escape(str(error))}"
             return
         self.scene = PickerScene(image, self.scene.predictor, name)

@@ -6,6 +6,7 @@ are RGB uint8 (H, W, 3) and are drawn into in place; points are (x, y) panel px.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,8 +33,9 @@ def paste(picture: np.ndarray, part: np.ndarray, left: int, top: int) -> None:
 
 
 def encode(picture_rgb: np.ndarray, kind: str = "jpeg") -> bytes:
-    """JPEG (for photos) or PNG (for flat colours) bytes of a picture."""
+    """JPEG (for photos; or "rough", a light one for what moves) or PNG (for flat colours) of a picture."""
     options = {
+        "rough": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 75]),
         # Colour at full resolution: markers are thin and coloured.
         "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
                           cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]),
@@ -43,6 +45,12 @@ def encode(picture_rgb: np.ndarray, kind: str = "jpeg") -> bytes:
     }  # fmt: skip
     suffix, settings = options[kind]
     return cv2.imencode(suffix, cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), settings)[1].tobytes()
+
+
+def data_url(picture_rgb: np.ndarray, kind: str = "jpeg") -> bytes:
+    """A picture as the address that holds it, `data:image/...`; kinds as in `encode`."""
+    media = b"png" if kind == "png" else b"jpeg"
+    return b"data:image/%b;base64,%b" % (media, base64.b64encode(encode(picture_rgb, kind)))
 
 
 # --- text ---------------------------------------------------------------------------------------------

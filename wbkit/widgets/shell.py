@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -14,11 +15,11 @@ from ipyevents import Event
 from IPython import get_ipython
 
 from wbkit.errors import InputError
-from wbkit.widgets.canvas import encode
+from wbkit.widgets.canvas import data_url, encode
 from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_SIGN, hex_color
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
-WORDS_AFTER_S = 0.03  # from a picture on its way to its words, while a control moves
+REST_AFTER_S = 0.08  # from a picture on its way to its sharp version and its words, while something moves
 _CONTROL_LAYOUT = {"width": "330px"}
 _STYLE = {"description_width": "110px"}
 
@@ -46,9 +47,8 @@ class Explorer(widgets.VBox):
         self._controls: dict[str, widgets.Widget] = {}
         self._quiet = self._moving = False
         self._pending: asyncio.TimerHandle | None = None
-        self.picture = widgets.Image(
-            format=picture_kind, layout={"max_width": "100%", "align_self": "flex-start"}
-        )
+        # Fed with data addresses: the browser has those loaded sooner than blobs, by some 7 ms.
+        self.picture = widgets.Image(format="url", layout={"max_width": "100%", "align_self": "flex-start"})
         self.text = widgets.HTML()
         self.problem = widgets.HTML()
         super().__init__()
@@ -79,11 +79,17 @@ class Explorer(widgets.VBox):
 
     def _moved(self, name: str, value: Any) -> None:
         if not self._quiet:
-            self._moving = True
-            try:
+            with self._movement():
                 self.change(**{name: value})
-            finally:
-                self._moving = False
+
+    @contextmanager
+    def _movement(self) -> Iterator[None]:
+        """More pictures are about to come: each may be a rough one."""
+        self._moving = True
+        try:
+            yield
+        finally:
+            self._moving = False
 
     def change(self, **values: Any) -> None:
         """Set fields of the state, move their controls, draw once."""
@@ -104,48 +110,52 @@ class Explorer(widgets.VBox):
     def refresh(self) -> None:
         """Draw the picture and write the words of the present state.
 
-        While a control moves in a kernel, the words follow `WORDS_AFTER_S` after the picture, and are those
-        of the state there is by then: the browser decodes the picture undisturbed.
+        While a control moves in a kernel, the picture is a light JPEG; the sharp one and the words follow
+        `REST_AFTER_S` later, and are those of the state there is by then: the browser draws undisturbed.
         What cannot be shown is said instead of the words; a picture that cannot be drawn stays the last one.
         """
         try:
             self.shown = self.draw()
-            # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
-            self.picture.value = encode(self.shown, self.picture_kind)
         except InputError as error:
             self._refuse(error)
             return
         loop = _running_loop() if self._moving else None
         if loop is None:
-            self._say()
-        elif self._pending is None:
-            self._pending = loop.call_later(WORDS_AFTER_S, self._say_later)
+            self._finish()
+            return
+        self.picture.value = data_url(self.shown, "rough")
+        if self._pending is None:
+            self._pending = loop.call_later(REST_AFTER_S, self._finish_later)
 
-    def _say(self) -> None:
-        self._cancel()
+    def _finish(self) -> None:
+        """The sharp picture and the words, now."""
+        self._sharpen()
         try:
             self.text.value, self.problem.value = self.words(), ""
         except InputError as error:
             self._refuse(error)
 
-    def _say_later(self) -> None:
-        """`_say` for the event loop, which would only log an error: Jupyter shows it."""
+    def _finish_later(self) -> None:
+        """`_finish` for the event loop, which would only log an error: Jupyter shows it."""
         try:
-            self._say()
+            self._finish()
         except Exception:
             if (jupyter := get_ipython()) is None:
                 raise
             jupyter.showtraceback()
 
     def _refuse(self, error: InputError) -> None:
-        self._cancel()
+        if self._pending is not None:
+            self._sharpen()
         self.text.value, self.problem.value = "", f"<b>This cannot be shown:</b> {escape(str(error))}"
 
-    def _cancel(self) -> None:
-        """Words that are still to come need not: they are said, or there are none."""
+    def _sharpen(self) -> None:
+        """The last picture as it should be; what was still to come need not."""
         if self._pending is not None:
             self._pending.cancel()
             self._pending = None
+        # No tooltip: ipywidgets 8.1 cannot show an Image that has one (it looks for a description).
+        self.picture.value = data_url(self.shown, self.picture_kind)
 
     def on_click(self, handler: Callable[[float, float], None]) -> None:
         """Call `handler(x, y)` with the picture's px when it is clicked."""
@@ -169,7 +179,8 @@ class Explorer(widgets.VBox):
                 return
             elif phase == "up" or not event["buttons"] & 1:
                 held, phase = False, "up"
-            handler(phase, event["dataX"], event["dataY"])
+            with self._movement() if phase == "move" else nullcontext():
+                handler(phase, event["dataX"], event["dataY"])
 
         events.on_dom_event(moved)
         self.events = events
