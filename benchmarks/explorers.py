@@ -134,7 +134,8 @@ def in_words(rows: list[dict]) -> str:
     reached = "reached" if slowest <= LIMIT_MS else "MISSED"
     return (
         "From a key on a slider until the browser has the new picture (its load), and until the frame with "
-        f"it is drawn, in JupyterLab, median / 90th percentile of {rows[0]['keys']} keys: {'; '.join(parts)}. "
+        f"it is drawn, in JupyterLab, median / 90th percentile of {rows[0]['keys']} keys: "
+        f"{'; '.join(parts)}. "
         f"Limit {LIMIT_MS:.0f} ms for the slowest median until it is there: {reached}"
     )
 
