@@ -19,6 +19,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -100,12 +101,16 @@ ROWS = (
 
 
 def measure(group: Sequence[Row], folder: Path, peer_python: Path | None, floors: dict) -> list[dict]:
-    """Rows beside the same peer: compare, then time all of them in turn, so that each meets the same peer."""
-    ours = [Worker(sys.executable, "benchmarks.ours", folder, row.task) for row in group]
-    peer = Worker(peer_python, "benchmarks.peers", folder, group[0].peer_task) if peer_python else None
-    try:
-        times: list[list[float]] = [[] for _ in group]
-        peer_times: list[float] = []
+    """Rows beside the same peer: compare, then time all of them in turn, so that each meets the same peer.
+
+    A round times the peer once, for it is slow, and each of ours three times. All processes are held at once.
+    """
+    times: list[list[float]] = [[] for _ in group]
+    peer_times: list[float] = []
+    with ExitStack() as opened:
+        start = lambda *which: opened.enter_context(closing(Worker(*which)))  # noqa: E731
+        peer = start(peer_python, "benchmarks.peers", folder, group[0].peer_task) if peer_python else None
+        ours = [start(sys.executable, "benchmarks.ours", folder, row.task) for row in group]
         for row, worker in zip(group, ours, strict=True):
             if peer and row.tolerance is not None:
                 compare(row, worker.answer, peer.answer)
@@ -116,9 +121,6 @@ def measure(group: Sequence[Row], folder: Path, peer_python: Path | None, floors
                 found += worker.time(3)
         beside = {"peer": statistics.median(peer_times), "peer MB": peer.peak_mb} if peer else {}
         memory = [worker.peak_mb for worker in ours]
-    finally:
-        for worker in filter(None, (*ours, peer)):
-            worker.close()
     return [
         {"what": row.what, "wbkit": statistics.median(found), "wbkit MB": mb, "target": row.target}
         | beside

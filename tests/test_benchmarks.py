@@ -146,8 +146,59 @@ def test_rows_name_tasks_of_both_sides():
     text = (Path(bench.__file__).parent / "peers.py").read_text()  # it imports what is not installed here
     for row in bench.ROWS:
         assert row.task in ours.TASKS
-        assert f'"{row.task if row.peer == "=" else row.peer}":' in text
+        assert f'"{row.peer_task}":' in text
         assert not isinstance(row.floor, str) or row.floor in ours.TASKS
+
+
+class FakeWorker:
+    """Notes what it is asked for; answers 1, and takes 10 ms for a call of ours, 60 of the peer."""
+
+    asked: list[str]
+
+    def __init__(self, python, module, folder, task):
+        self.side, self.answer, self.peak_mb = f"{module.split('.')[1]} {task}", np.ones(1), 7.0
+
+    def time(self, repeats: int) -> list[float]:
+        self.asked.append(f"{self.side} x {repeats}")
+        return [60.0 if self.side.startswith("peers") else 10.0] * repeats
+
+    def close(self) -> None:
+        self.asked.append(f"{self.side} closed")
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    monkeypatch.setattr(bench, "Worker", FakeWorker)
+    FakeWorker.asked = []
+    return FakeWorker.asked
+
+
+PAIR = (bench.Row("a", "forward", "=", 2, rounds=1), bench.Row("b", "fast", "forward", 5, rounds=2))
+
+
+def test_rows_of_one_peer_meet_it_in_turn(asked, tmp_path):
+    rows = bench.measure(PAIR, tmp_path, Path("python"), {})
+    assert asked[:2] == ["ours forward x 1", "ours fast x 1"]  # warm
+    assert asked[2:8] == 2 * ["peers forward x 1", "ours forward x 3", "ours fast x 3"]
+    assert sorted(asked[8:]) == ["ours fast closed", "ours forward closed", "peers forward closed"]
+    assert [(row["what"], row["peer"], row["wbkit"], row["peer MB"]) for row in rows] == [
+        ("a", 60, 10, 7),
+        ("b", 60, 10, 7),
+    ]
+
+
+def test_without_peers_only_ours_is_timed(asked, tmp_path):
+    rows = bench.measure(PAIR, tmp_path, None, {})
+    assert not any(text.startswith("peers") for text in asked)
+    assert all("peer" not in row and row["wbkit"] == 10 for row in rows)
+
+
+def test_other_answers_stop_before_anything_is_timed(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "compare", lambda *_: (_ for _ in ()).throw(SystemExit("differ")))
+    with pytest.raises(SystemExit):
+        bench.measure(PAIR, tmp_path, Path("python"), {})
+    assert all(text.endswith("closed") for text in asked)
+    assert len(asked) == 3
 
 
 def test_table_reckons_ratios():
@@ -198,9 +249,11 @@ def test_the_explorers_limit_is_for_the_slowest():
     times = np.column_stack([np.arange(10) + 27.0, 10 * np.arange(10) + 5.0])
     row = {"explorer": "dark_explorer", "slider": "noise", "keys": 10} | explorers.in_numbers(times)
     words = explorers.in_words([row])
-    assert "dark_explorer (noise) 31 / 35 ms, drawn 45 / 85 ms. Limit 50 ms for the slowest median" in words
-    assert words.endswith("reached")
-    assert "MISSED" in explorers.in_words([row, {**row, "median ms": 51.0}])
+    assert "dark_explorer (noise) 32 / 35 ms, drawn 50 / 85 ms. Limit 50 ms for the slowest median" in words
+    assert words.endswith("until it is there: reached; until it is drawn: reached")
+    slower = explorers.in_words([row, {**row, "median ms": 51.0}])
+    assert slower.endswith("until it is there: MISSED; until it is drawn: reached")
+    assert explorers.in_words([row, {**row, "drawn, median ms": 51.0}]).endswith("drawn: MISSED")
 
 
 def test_growth_finds_exponents():

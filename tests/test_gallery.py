@@ -1,15 +1,20 @@
 """The pages of the notebooks open from a folder without a network; thumbnails are small and there."""
 
+import base64
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from PIL import Image
 
+import flipbook
 from gallery import THUMBNAIL_WH, THUMBNAILS, heading, page_link, readme_table, thumbnail, write_site
 from notebook_form import FOLDER, find
+from wbkit.widgets.canvas import encode
 
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 
@@ -53,6 +58,37 @@ def test_pages_load_nothing_and_link_to_pages_that_exist(site):
                 assert target.is_file(), f"{page.name} -> {link}"
             if part and not name:
                 assert part in found.ids
+
+
+@pytest.mark.parametrize(("name", "count"), [("03", 1), ("04", 1), ("09", 2), ("08", 0)])
+def test_explorers_that_need_no_kernel_move_in_the_pages(site, name, count):
+    """The pictures of all values are in the page; it begins with the notebook's own."""
+    (page,) = site.glob(f"{name}_*.html")
+    books = re.findall(r'<figure class="flipbook">.*?</figure>', page.read_text(), re.DOTALL)
+    assert len(books) == count
+    for book in books:
+        frames = json.loads(re.search(r'<script type="application/json">(.*?)</script>', book)[1])
+        begun = re.search(r'<img [^>]*src="([^"]+)"', book)[1]
+        assert len({picture for picture, *_ in frames}) == len(frames) > 10
+        assert begun in {picture for picture, *_ in frames}
+        for _, said, value, words in frames:
+            assert value in said or "no noise" in said
+            assert 'role="status"' in words
+
+
+def test_a_picture_of_something_else_stays():
+    """A flipbook replaces only what it begins with."""
+    notebook = nbformat.read(FOLDER / "04_dark.ipynb", 4)
+    output = next(
+        o for c in notebook.cells for o in c.get("outputs", []) if "image/jpeg" in o.get("data", {})
+    )
+    kept = dict(output.data)
+    output.data["text/plain"] += " and more"
+    assert flipbook.animate(notebook) == 0
+    output.data = kept | {"image/jpeg": base64.b64encode(encode(np.zeros((566, 740, 3), np.uint8))).decode()}
+    assert flipbook.animate(notebook) == 0
+    output.data = kept
+    assert flipbook.animate(notebook) == 1
 
 
 def test_the_index_shows_every_lesson_with_its_idea(site):

@@ -743,6 +743,35 @@ def test_what_moves_is_rough_and_what_rests_is_sharp(monkeypatch):
     asyncio.run(moves())
 
 
+def test_the_sharp_picture_waits_until_nothing_moves(monkeypatch):
+    monkeypatch.setattr(shell, "REST_AFTER_S", 0.2)
+
+    async def moves() -> None:
+        explorer = dark_explorer()
+        before = explorer.text.value
+        for step in range(8):
+            explorer._controls["dx"].value = 0.01 * step
+            await asyncio.sleep(0.05)
+            assert bytes(explorer.picture.value).startswith(b"data:image/jpeg")
+            assert explorer.text.value == before
+        await asyncio.sleep(0.4)
+        assert bytes(explorer.picture.value).startswith(b"data:image/png")
+        assert "+0.07" in explorer.text.value
+
+    asyncio.run(moves())
+
+
+def test_a_bad_photo_is_said_even_where_nothing_was_shown(person, predictor, monkeypatch):
+    def refuse(*_):
+        raise InputError("no maps", "Look")
+
+    monkeypatch.setattr(box_scene.PickerScene, "draw", refuse)
+    picker = box_picker(person, predictor)
+    assert picker.shown is None
+    picker.load(b"nothing", "photo.jpg")
+    assert "photo.jpg" in picker.problem.value
+
+
 def test_a_rough_picture_is_light_and_shows_the_same(explorer):
     rough, sharp = (canvas.encode(explorer.shown, kind) for kind in ("rough", "jpeg"))
     assert len(rough) < 0.6 * len(sharp)

@@ -19,6 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
+import flipbook
 from notebook_form import FOLDER, ROOT, code_cells, find, is_solution
 from wbkit.report import notebook_to_html, write_page
 from wbkit.report_style import STYLE
@@ -129,8 +130,8 @@ def index_page(cards: list[str]) -> str:
 <style>{STYLE}{_CARDS}</style></head>
 <body><main><h1>wbkit: the notebooks</h1>
 <p>Whole-body human pose estimation, 133 keypoints a person, from the label to what goes wrong. These pages
-show the notebooks with their results and need no network. To run them and to use their explorers:
-<code>make lab</code> in the checkout.</p>
+show the notebooks with their results and need no network; in two of their explorers a slider moves here, too.
+To run the notebooks and to use all of every explorer: <code>make lab</code> in the checkout.</p>
 <div class="cards">{"".join(cards)}</div>
 </main></body></html>
 """
@@ -146,7 +147,10 @@ def write_site(out: Path) -> list[Path]:
         back = nbformat.v4.new_markdown_cell(f"[All notebooks]({home})")
         notebook.cells.insert(0, back)
         title = heading(nbformat.from_dict({"cells": notebook.cells[1:]}))[0]
-        write_page(page, notebook_to_html(notebook, title=title, links=page_link, folder=path.parent))
+        head = f"<style>{flipbook.STYLE}</style>" if flipbook.animate(notebook) else ""
+        write_page(
+            page, notebook_to_html(notebook, title=title, links=page_link, folder=path.parent, head=head)
+        )
         pages.append(page)
         if not is_solution(path):
             cards.append(card(path, nbformat.read(path, 4)))

@@ -33,25 +33,25 @@ def prepare(model: nn.Module, dtype: torch.dtype = torch.float32, compile: bool 
         dtype: of weights and activations. bfloat16 is the fast one on GPUs and on CPUs with AVX512-BF16 or
             AMX; give it images of that type.
         compile: see `Compiled`: half a minute or more for every new input shape, then faster (by how much
-            stands in the README). Call it under `torch.inference_mode` or `no_grad`.
+            stands in the README).
     """
     network = fold_batchnorm(model).to(dtype=dtype, memory_format=torch.channels_last).requires_grad_(False)
     return Compiled(network) if compile else network
 
 
 class Compiled(nn.Module):
-    """`torch.compile` with the weights as constants, packed for this processor once; changes do not reach it.
+    """`torch.compile` with the weights as constants: changes do not reach an input shape that was compiled.
 
-    Each convolution also takes over the addition and ReLU after it. The setting must hold while a call is
-    traced: as an option of `torch.compile` it comes too late, weights stay inputs, and nothing is packed.
+    On CPUs they are packed, and convolutions take over the addition and ReLU after them. The setting must
+    hold while a call is traced, without gradients: as an option of `torch.compile` it comes too late.
     """
 
     def __init__(self, network: nn.Module):
         super().__init__()
-        self.network = torch.compile(network, dynamic=False)
-
-    def forward(self, images: Tensor) -> Tensor:
         from torch._inductor import config  # takes a second
 
-        with config.patch(freezing=True):
+        self.network, self.frozen = torch.compile(network, dynamic=False), config.patch(freezing=True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        with self.frozen, torch.no_grad():
             return self.network(images)

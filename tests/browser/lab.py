@@ -204,7 +204,7 @@ class Explorer:
         return True
 
     def source(self) -> str:
-        """Address of the picture's present bytes; another for every picture."""
+        """The picture itself, as its address."""
         return self.picture.get_attribute("src")
 
     def press(self, key: str, slider: int = 0, times: int = 1) -> None:

@@ -5,7 +5,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+import flipbook
 from benchmarks.explorers import EXPLORERS, latencies
+from wbkit.report import notebook_to_html, write_page
 
 pytestmark = pytest.mark.skipif(lab.why_not() is not None, reason=f"browser tests: {lab.why_not()}")
 
@@ -80,6 +82,34 @@ e"""
     assert (drawn > there).all()
 
 
+# --- pages without a kernel ---------------------------------------------------------------------------
+
+
+def test_a_slider_moves_in_a_page_without_a_kernel(browser, tmp_path):
+    notebook = nbformat.read(lab.ROOT / "notebooks" / "04_dark.ipynb", 4)
+    assert flipbook.animate(notebook) == 1
+    write_page(tmp_path / "page.html", notebook_to_html(notebook))
+    page, problems = browser.new_page(), []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto((tmp_path / "page.html").as_uri())
+    book = page.locator(".flipbook")
+    image, words = book.locator("img"), book.locator(".words")
+    before = image.get_attribute("src")
+    assert "+0.30" in words.inner_text()
+    book.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    assert "+0.35" in words.inner_text()
+    assert "+0.35" in image.get_attribute("alt")
+    assert (
+        book.locator("output").inner_text() == book.locator("input").get_attribute("aria-valuetext") == "0.35"
+    )
+    assert image.get_attribute("src") != before
+    page.keyboard.press("ArrowLeft")
+    assert image.get_attribute("src") == before
+    assert problems == []
+    page.close()
+
+
 # --- the explorers ------------------------------------------------------------------------------------
 
 
@@ -113,6 +143,8 @@ def test_dark_explorer(explorers):
     explorer = explorers["dark"]
     assert explorer.changes(lambda: explorer.press("ArrowRight", slider=0, times=5))
     assert explorer.says("(+0.35, -0.20)")
+    explorer.notebook.settle()
+    assert explorer.source().startswith("data:image/png")  # the sharp one; a JPEG while the slider moved
     assert explorer.changes(lambda: explorer.drag((180, 200), (220, 242)))
     assert explorer.says("(+1.01, +1.01)")  # 40 picture px a heatmap px, from the middle at 179.5, 201.5
     assert explorer.changes(lambda: explorer.choose("encoding", "biased: at the nearest pixel"))

@@ -81,7 +81,8 @@ class BoxPicker(Explorer):
         try:
             image = box_scene.picture_from_bytes(content, name)
         except InputError as error:
-            self._finish()  # words that are still to come would wipe this away
+            if self._pending is not None:
+                self._finish()  # words that are still to come would wipe this away
             self.problem.value = f"<b>This cannot be shown:</b> {escape(str(error))}"
             return
         self.scene = PickerScene(image, self.scene.predictor, name)

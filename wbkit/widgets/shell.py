@@ -19,7 +19,7 @@ from wbkit.widgets.canvas import data_url, encode
 from wbkit.widgets.decoders import DECODERS, TRUTH_COLOR, TRUTH_SIGN, hex_color
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
-REST_AFTER_S = 0.08  # from a picture on its way to its sharp version and its words, while something moves
+REST_AFTER_S = 0.08  # from the last movement to the sharp picture and the words
 _CONTROL_LAYOUT = {"width": "330px"}
 _STYLE = {"description_width": "110px"}
 
@@ -47,7 +47,7 @@ class Explorer(widgets.VBox):
         self._controls: dict[str, widgets.Widget] = {}
         self._quiet = self._moving = False
         self._pending: asyncio.TimerHandle | None = None
-        # Fed with data addresses: the browser has those loaded sooner than blobs, by some 7 ms.
+        # Fed with data addresses: the browser has those loaded sooner than blobs.
         self.picture = widgets.Image(format="url", layout={"max_width": "100%", "align_self": "flex-start"})
         self.text = widgets.HTML()
         self.problem = widgets.HTML()
@@ -111,7 +111,7 @@ class Explorer(widgets.VBox):
         """Draw the picture and write the words of the present state.
 
         While a control moves in a kernel, the picture is a light JPEG; the sharp one and the words follow
-        `REST_AFTER_S` later, and are those of the state there is by then: the browser draws undisturbed.
+        when nothing has moved for `REST_AFTER_S`: the browser draws undisturbed.
         What cannot be shown is said instead of the words; a picture that cannot be drawn stays the last one.
         """
         try:
@@ -124,8 +124,9 @@ class Explorer(widgets.VBox):
             self._finish()
             return
         self.picture.value = data_url(self.shown, "rough")
-        if self._pending is None:
-            self._pending = loop.call_later(REST_AFTER_S, self._finish_later)
+        if self._pending is not None:
+            self._pending.cancel()
+        self._pending = loop.call_later(REST_AFTER_S, self._finish_later)
 
     def _finish(self) -> None:
         """The sharp picture and the words, now."""
