@@ -108,9 +108,10 @@ def measure(group: Sequence[Row], folder: Path, peer_python: Path | None, floors
     times: list[list[float]] = [[] for _ in group]
     peer_times: list[float] = []
     with ExitStack() as opened:
-        start = lambda *which: opened.enter_context(closing(Worker(*which)))  # noqa: E731
-        peer = start(peer_python, "benchmarks.peers", folder, group[0].peer_task) if peer_python else None
-        ours = [start(sys.executable, "benchmarks.ours", folder, row.task) for row in group]
+        ours = [opened.enter_context(closing(_ours(folder, row.task))) for row in group]
+        peer = Worker(peer_python, "benchmarks.peers", folder, group[0].peer_task) if peer_python else None
+        if peer:
+            opened.enter_context(closing(peer))
         for row, worker in zip(group, ours, strict=True):
             if peer and row.tolerance is not None:
                 compare(row, worker.answer, peer.answer)
@@ -129,6 +130,10 @@ def measure(group: Sequence[Row], folder: Path, peer_python: Path | None, floors
     ]
 
 
+def _ours(folder: Path, task: str) -> Worker:
+    return Worker(sys.executable, "benchmarks.ours", folder, task)
+
+
 def compare(row: Row, ours: np.ndarray, peer: np.ndarray) -> None:
     """Stop where the two sides do not compute the same."""
     if ours.shape != peer.shape:
@@ -145,7 +150,7 @@ def floor_ms(row: Row, folder: Path, known: dict) -> float | None:
     images, what = (1, row.floor) if isinstance(row.floor, str) else row.floor
     if what not in known:
         if isinstance(what, str):
-            worker = Worker(sys.executable, "benchmarks.ours", folder, what)
+            worker = _ours(folder, what)
             known[what] = min(worker.time(9))
             worker.close()
         else:

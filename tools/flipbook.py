@@ -57,7 +57,10 @@ MOVING = (  # as notebooks 03, 04 and 09 begin with them
 
 
 def flipbook(explorer: Explorer, field: str, label: str, values: Sequence[float]) -> str:
-    """HTML with a slider over `values` of one field, beginning at the explorer's own; it loads nothing."""
+    """HTML with a slider over `values` of one field of an explorer's state, for pages without a kernel.
+
+    It begins at the explorer's own value, loads nothing, and leaves the explorer as it was.
+    """
     begin = getattr(explorer.state, field)
     values = sorted({*values, begin})
     frames = []

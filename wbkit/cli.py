@@ -135,7 +135,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bfloat16: faster on GPUs and CPUs with AVX512-BF16 or AMX, hundredths of a pixel off",
     )
-    parser.add_argument("--compile", action="store_true", help="compile first, half a minute or more")
+    parser.add_argument("--compile", action="store_true", help="compile first (half a minute), then faster")
     parser.add_argument(
         "--exact",
         action="store_true",

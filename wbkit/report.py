@@ -42,7 +42,7 @@ def notebook_to_html(
     widgets: bool = False,
     head: str = "",
 ) -> str:
-    """One HTML page that needs nothing else: no network, no scripts, no files beside it.
+    """One HTML page that needs nothing else: no network, no files beside it, no scripts but those of outputs.
 
     Args:
         notebook: an executed notebook: node, parsed JSON, or path of an .ipynb. Not changed.
