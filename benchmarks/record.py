@@ -1,9 +1,9 @@
-"""Measure everything and put it into the README: python -m benchmarks.record (about 20 quiet minutes).
+"""Measure everything and put it into the README: python -m benchmarks.record (about 40 quiet minutes).
 
 The table beside the peers, the stages of demo and training, growth, and how fast the explorers answer go to
 docs/performance.json; between the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is
 written from that file by this tool, and tests/test_benchmarks.py compares them. `--render` writes the README
-anew without measuring; `--keep-table` measures all but the table beside the peers (about 5 minutes), for
+anew without measuring; `--keep-table` measures all but the table beside the peers (about 25 minutes), for
 changes that touch none of its code, such as another shipped model.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 import benchmarks.__main__ as bench
-from benchmarks import explorers, growth, shift, stages
+from benchmarks import explorers, growth, precision, shift, stages
 from benchmarks.readme import grid, write_block
 from wbkit.files import atomic_write
 
@@ -36,6 +36,7 @@ def measure(pictures: int, table: dict | None = None) -> dict:
         content["demo"] = stages.profile_demo(Path(folder)).reset_index(names="stage").to_dict("records")
     training = stages.profile_training(8).reset_index(names="stage")
     content["training"] = training.to_dict("records")
+    content["precision"] = precision.measure()
     grown = growth.measure()
     slopes = growth.slopes(grown).astype(object)
     content["growth"] = slopes.where(slopes.notna(), None).to_dict("records")
@@ -107,6 +108,7 @@ def render(content: dict) -> str:
             speed_table(content),
             bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",
+            precision.in_words(content["precision"]) + ".",
             stage_table(content),
             explorers.in_words(content["explorers"]) + ".",
             f"Exponents of growth (1 is linear) of time: {grown}. Of memory, with what the largest problem "

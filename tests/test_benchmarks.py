@@ -19,6 +19,7 @@ from benchmarks import (
     gpu_table,
     growth,
     ours,
+    precision,
     problems,
     readme,
     record,
@@ -254,6 +255,25 @@ def test_the_explorers_limit_is_for_the_slowest():
     slower = explorers.in_words([row, {**row, "median ms": 51.0}])
     assert slower.endswith("until it is there: MISSED; until it is drawn: reached")
     assert explorers.in_words([row, {**row, "drawn, median ms": 51.0}]).endswith("drawn: MISSED")
+
+
+def test_training_in_both_types_is_compared_by_its_mean():
+    rows = [
+        {"precision": name, "seed": seed, "first": 0.2, "body": body, "wholebody": 0.3}
+        for name, seed, body in (("fp32", 0, 0.50), ("fp32", 1, 0.52), ("bf16", 0, 0.51), ("bf16", 1, 0.50))
+    ]
+    words = precision.in_words(rows)
+    assert "2 seeds each" in words
+    assert "body 0.505 beside 0.510" in words
+    assert "whole AP after the first epoch was 0.200 beside 0.200" in words
+    assert words.endswith("reached")
+    worse = [{**row, "body": row["body"] - 0.01 * (row["precision"] == "bf16")} for row in rows]
+    assert precision.in_words(worse).endswith("MISSED")
+
+
+def test_training_in_both_types_starts_from_the_same():
+    one, two = (precision._command(name, 0, 1, "32x64", Path("out")) for name in precision.TYPES)
+    assert [pair for pair in zip(one, two, strict=True) if pair[0] != pair[1]] == [("fp32", "bf16")]
 
 
 def test_growth_finds_exponents():
