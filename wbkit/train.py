@@ -16,6 +16,7 @@ from itertools import islice
 import torch
 import torch.distributed
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 from torch.utils.data import Dataset
@@ -42,7 +43,8 @@ def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     Returns:
         a scalar.
     """
-    return (weights[..., None, None] * (predicted - target) ** 2).mean()
+    per_map = F.mse_loss(predicted, target, reduction="none").mean((2, 3))  # (B, K)
+    return (weights * per_map).mean()
 
 
 def batch_loss(
