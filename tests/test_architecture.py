@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
     "errors files memory keypoints geometry heatmaps hrnet flow recipes download weight_files checkpoints "
     "tables annotations loops matching reference nms evaluate placement published failures synth augment "
-    "data detect inference predict runs train noise noise_fit ablation export plots lesson widgets "
+    "data detect inference predict runs hardware train noise noise_fit ablation export plots lesson widgets "
     "report_style report failure_report commands cli"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""

@@ -28,12 +28,13 @@ from wbkit.geometry import (
     warp_matrix,
     warp_points,
 )
+from wbkit.hardware import Hardware
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES, FLIP_PAIRS, KEYPOINTS, LOWER_BODY, SIGMAS, UPPER_BODY
 from wbkit.predict import Predictor, normalize
 from wbkit.recipes import Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
-from wbkit.train import Hardware, batch_loss, fit, heatmap_loss, learning_rate
+from wbkit.train import batch_loss, fit, heatmap_loss, learning_rate
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"

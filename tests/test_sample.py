@@ -11,12 +11,13 @@ from torch.utils.data import Dataset
 from wbkit.annotations import load_annotations, load_results, results_from_arrays
 from wbkit.data import Persons, WholeBodyDataset, find_coco_folder, persons_from_annotations
 from wbkit.evaluate import per_part_table
+from wbkit.hardware import Hardware
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import PARTS
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, predict_persons
 from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
-from wbkit.train import Hardware, fit
+from wbkit.train import fit
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "coco_wholebody_sample"
 pytestmark = pytest.mark.skipif(not SAMPLE.is_dir(), reason="needs ../shared/coco_wholebody_sample")

@@ -23,11 +23,12 @@ from wbkit.cli import main
 from wbkit.commands.models import load_predictor
 from wbkit.data import SyntheticPeople
 from wbkit.errors import InputError
+from wbkit.hardware import Hardware
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
 from wbkit.runs import Run, identity
-from wbkit.train import Hardware, fit, fitted, learning_rate, with_batch
+from wbkit.train import fit, fitted, learning_rate, with_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -313,7 +314,8 @@ TWO = """
 import json, sys, torch
 sys.path.insert(0, {tests!r})
 from test_train import GENTLE, Blobs, calibrated
-from wbkit.train import fit, rank_and_world, Hardware
+from wbkit.hardware import Hardware, rank_and_world
+from wbkit.train import fit
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo")
 model = calibrated()

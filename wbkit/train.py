@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from wbkit.data import EpochSampler, make_loader
 from wbkit.errors import InputError, memory_for
+from wbkit.hardware import Hardware, rank_and_world
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.memory import keep_freed_memory
 from wbkit.predict import normalize
@@ -85,64 +86,6 @@ def with_batch(schedule: Schedule, batch_size: int) -> Schedule:
     return replace(schedule, batch_size=batch_size, learning_rate=rate)
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: GPUs since Ampere, CPUs with AMX or AVX512-BF16."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return device.type == "cpu" and any(getattr(torch.cpu, t, lambda: False)() for t in tests)
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """How to compute, which a recipe leaves open.
-
-    Device, workers, precision and compiling change results by rounding only. Micro-batches, `sync_bn` and
-    `freeze_bn` also change over which samples BatchNorm takes its statistics. On a GPU two runs of one seed
-    differ in the last digits, since its sums come in no fixed order.
-
-    Attributes:
-        device: None: a GPU if there is one (under torchrun this process's own).
-        workers: processes that make samples, a process of training.
-        micro_batch: samples a forward pass; gradients are added up to the recipe's batch. None: all of this
-            process's share at once.
-        bf16: None: where `has_bf16`.
-        compile: `torch.compile` the network.
-        sync_bn: BatchNorm over all processes' samples (GPUs only); otherwise each uses its own.
-        freeze_bn: BatchNorm keeps its running statistics: for fine-tuning with very small batches.
-    """
-
-    device: torch.device | str | None = None
-    workers: int = 0
-    micro_batch: int | None = None
-    bf16: bool | None = None
-    compile: bool = False
-    sync_bn: bool = False
-    freeze_bn: bool = False
-
-    def resolved(self) -> Hardware:
-        """With device and bf16 decided."""
-        device = torch.device(self.device or default_device())
-        return replace(self, device=device, bf16=has_bf16(device) if self.bf16 is None else self.bf16)
-
-
-def default_device() -> str:
-    """A GPU if there is one; under torchrun each process takes its own."""
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{torch.distributed.get_node_local_rank(0)}" if in_group() else "cuda"
-
-
-def in_group() -> bool:
-    """Whether several processes train together."""
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
-
-
-def rank_and_world() -> tuple[int, int]:
-    """This process's number and how many there are."""
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if in_group() else (0, 1)
-
-
 @dataclass
 class Progress:
     """Where a run stands: `step` updates done, `best` validation AP so far, `losses` of this call.
@@ -196,6 +139,7 @@ def fit(
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
     loop = Loop(model, recipe, dataset, (hardware or Hardware()).resolved(), shuffle)
+    loop.run = None if loop.rank else run
     loop.deadline = None if minutes is None else time.monotonic() + 60 * minutes
     state = loop.restore(run.state) if run and run.state else Progress()
     done, total = state.step, recipe.schedule.epochs * loop.steps_per_epoch
@@ -203,14 +147,14 @@ def fit(
         total=total, initial=done, desc="train", unit="step", disable=not progress or loop.rank > 0
     ) as bar:
         while True:
-            if loop.at_end_of_epoch(state):  # of one finished just now, or before a kill
-                loop.finish_epoch(state, run, validate, validate_every)
+            if state.step and state.step % loop.steps_per_epoch == 0:  # finished just now, or before a kill
+                loop.finish_epoch(state, validate, validate_every)
             if state.step == total or (state.step > done and loop.time_is_up()):
                 break
-            loop.train_one_epoch(state.step // loop.steps_per_epoch, state, bar, run, save_every)
-    if run and loop.rank == 0:
-        run.finished = state.step == total
-        run.close()
+            loop.train_one_epoch(state.step // loop.steps_per_epoch, state, bar, save_every)
+    if loop.run:
+        loop.run.finished = state.step == total
+        loop.run.close()
     model.train()
     return state.losses
 
@@ -221,7 +165,13 @@ class Loop:
     def __init__(self, model: nn.Module, recipe: Recipe, dataset: Dataset, hardware: Hardware, shuffle: bool):
         self.recipe, self.dataset, self.hardware = recipe, dataset, hardware
         self.rank, self.world = rank_and_world()
-        self.share = _share_of_batch(recipe.schedule.batch_size, self.world)
+        batch = recipe.schedule.batch_size
+        if batch % self.world:
+            raise InputError(
+                f"a batch of {batch} cannot be shared by {self.world} processes",
+                f"Give a --batch-size that {self.world} divides",
+            )
+        self.share = batch // self.world  # samples of this process an update
         self.micro = min(hardware.micro_batch or self.share, self.share)
         if self.share % self.micro:
             raise InputError(
@@ -236,10 +186,13 @@ class Loop:
             raise InputError("BatchNorm over all processes needs GPUs", "Leave out --sync-bn")
         if hardware.device.type == "cpu":
             keep_freed_memory()
+        elif hardware.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # crops are of one size: its algorithms are timed once
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
         self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
+        self.run: Run | None = None  # where the first process keeps state and numbers
         self.deadline: float | None = None  # time.monotonic() after which to stop
 
     def _wrapped(self) -> nn.Module:
@@ -254,15 +207,13 @@ class Loop:
             network = DistributedDataParallel(network, device_ids=ids)
         return network
 
-    def train_one_epoch(
-        self, epoch: int, state: Progress, bar: tqdm, run: Run | None, save_every: int
-    ) -> None:
+    def train_one_epoch(self, epoch: int, state: Progress, bar: tqdm, save_every: int) -> None:
         """The updates of one epoch that are still to be done, or those that the time allows."""
         self._train_mode()
         self.sampler.epoch = epoch
         self.sampler.start = (state.step - epoch * self.steps_per_epoch) * self.share
         for batches in self._updates():
-            self._check_readable(batches, state, run)
+            self._check_readable(batches, state)
             rate = learning_rate(state.step, self.steps_per_epoch, self.schedule)
             loss, norm = self.update(batches, rate)
             self._check_finite(loss, norm, batches, state.step)
@@ -271,14 +222,13 @@ class Loop:
             bar.update()
             speed = (bar.format_dict["rate"] or 0) * self.recipe.schedule.batch_size
             bar.set_postfix_str(f"loss {loss:.2e}, {speed:.1f} img/s", refresh=False)
-            if run and self.rank == 0 and state.step % LOG_EVERY == 0:
+            if self.run and state.step % LOG_EVERY == 0:
                 told = {"epoch": epoch, "loss": loss, "gradient_norm": norm, "learning_rate": rate}
-                run.log(state.step, **told, images_per_second=speed)
-            if run and self.rank == 0 and state.step % save_every == 0:
-                run.save(self.state(state))
+                self.run.log(state.step, **told, images_per_second=speed)
+            if state.step % save_every == 0:
+                self.keep(state)
             if self.time_is_up() and state.step < (epoch + 1) * self.steps_per_epoch:
-                if run and self.rank == 0:
-                    run.save(self.state(state))
+                self.keep(state)
                 break
 
     def _train_mode(self) -> None:
@@ -294,29 +244,18 @@ class Loop:
         while group := list(islice(batches, math.ceil(self.share / self.micro))):
             yield group
 
-    def at_end_of_epoch(self, state: Progress) -> bool:
-        """Whether the last update was an epoch's last."""
-        return state.step > 0 and state.step % self.steps_per_epoch == 0
-
     def finish_epoch(
-        self,
-        state: Progress,
-        run: Run | None,
-        validate: Callable[[nn.Module], dict[str, float]] | None,
-        validate_every: int,
+        self, state: Progress, validate: Callable[[nn.Module], dict[str, float]] | None, validate_every: int
     ) -> None:
         """In the first process: keep the state, validate if that is due and not done, keep that too."""
         if self.rank:
             return
-        if run:
-            run.save(self.state(state))
+        self.keep(state)
         epoch = state.step // self.steps_per_epoch
         due = epoch % validate_every == 0 or epoch == self.schedule.epochs
         if validate and due and state.validated < state.step:
-            self.validate(validate, state, run)
-            state.validated = state.step
-            if run:
-                run.save(self.state(state))
+            self.validate(validate, state)
+            self.keep(state)
 
     def update(self, batches: list[dict], rate: float) -> tuple[float, float]:
         """One step of the optimizer on the sum of the micro-batches, if loss and gradient are finite.
@@ -361,12 +300,11 @@ class Loop:
             torch.distributed.all_reduce(late)
         return late.item() > 0
 
-    def _check_readable(self, batches: list[dict], state: Progress, run: Run | None) -> None:
+    def _check_readable(self, batches: list[dict], state: Progress) -> None:
         """Stop at a picture that cannot be read, with nothing lost."""
         failures = [failure for batch in batches for failure in batch["failures"]]
         if failures:
-            if run and self.rank == 0:
-                run.save(self.state(state))
+            self.keep(state)
             index, problem = failures[0]
             raise InputError(
                 f"{self.dataset.describe(index)} cannot be used: {problem}",
@@ -382,18 +320,22 @@ class Loop:
                 f"Look at these, or lower the learning rate: {', '.join(who)}",
             )
 
-    def validate(self, validate: Callable[[nn.Module], dict[str, float]], state: Progress, run: Run | None):
+    def validate(self, validate: Callable[[nn.Module], dict[str, float]], state: Progress) -> None:
         """AP by part now; the best weights are kept."""
         from wbkit.checkpoints import save_pose_weights
 
         table = validate(self.model)
         score = table.get("wholebody", table["body"])
-        if run:
-            run.log(state.step, **table)
-        if score > state.best:
-            state.best = score
-            if run:
-                save_pose_weights(self.model, run.folder / "best.safetensors", self.recipe.metadata())
+        if self.run:
+            self.run.log(state.step, **table)
+        if self.run and score > state.best:
+            save_pose_weights(self.model, self.run.folder / "best.safetensors", self.recipe.metadata())
+        state.best, state.validated = max(state.best, score), state.step
+
+    def keep(self, state: Progress) -> None:
+        """Write the state, to go on from it."""
+        if self.run:
+            self.run.save(self.state(state))
 
     def state(self, state: Progress) -> dict:
         """All that the next update depends on. Samples depend on seed and position only."""
@@ -412,13 +354,3 @@ class Loop:
         self.optimizer.load_state_dict(saved["optimizer"])
         torch.set_rng_state(saved["torch_random"])
         return Progress(saved["step"], saved["best"], saved["validated"])
-
-
-def _share_of_batch(batch_size: int, world: int) -> int:
-    """Samples of one process an update."""
-    if batch_size % world:
-        raise InputError(
-            f"a batch of {batch_size} cannot be shared by {world} processes",
-            f"Give a --batch-size that {world} divides",
-        )
-    return batch_size // world

@@ -6,11 +6,9 @@ import argparse
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import torch
-import torch.distributed
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -19,12 +17,13 @@ from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.data import SyntheticPeople, WholeBodyDataset, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
+from wbkit.hardware import Hardware, process_group
 from wbkit.hrnet import STRIDE, PoseNet
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, find_recipe, predict_persons
 from wbkit.recipes import Recipe
 from wbkit.runs import Run, identity
-from wbkit.train import Hardware, fit, with_batch
+from wbkit.train import fit, with_batch
 
 
 def train(options: argparse.Namespace) -> None:
@@ -67,25 +66,6 @@ def train(options: argparse.Namespace) -> None:
             save_pose_weights(model, out / "final.safetensors", recipe.metadata())
             best = "best.safetensors, " if (out / "best.safetensors").exists() else ""
             print(f"Written to {out}: final.safetensors, {best}metrics.csv, tensorboard/")
-
-
-class process_group:
-    """Under torchrun: join the other processes, leave them at the end. Otherwise nothing."""
-
-    def __init__(self, device: str | None):
-        self.active = int(os.environ.get("WORLD_SIZE", "1")) > 1
-        self.gpu = torch.cuda.is_available() and not str(device or "").startswith("cpu")
-
-    def __enter__(self) -> None:
-        if self.active:
-            if self.gpu:  # "cuda" without a number then means this process's own
-                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-            # The others wait while the first one validates: ten minutes, the default, may be too few.
-            torch.distributed.init_process_group("nccl" if self.gpu else "gloo", timeout=timedelta(hours=2))
-
-    def __exit__(self, kind: type | None, *error) -> None:
-        if self.active and kind is None:  # after an error the others may wait for us: torchrun ends them
-            torch.distributed.destroy_process_group()
 
 
 def chosen_recipe(options: argparse.Namespace) -> Recipe:
