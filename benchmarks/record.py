@@ -1,10 +1,10 @@
 """Measure everything and put it into the README: python -m benchmarks.record (about 40 quiet minutes).
 
-The table beside the peers, the stages of demo and training, growth, and how fast the explorers answer go to
-docs/performance.json; between the marks `<!-- performance -->` and `<!-- end of performance -->` README.md is
-written from that file by this tool, and tests/test_benchmarks.py compares them. `--render` writes the README
-anew without measuring; `--keep-table` measures all but the table beside the peers (about 25 minutes), for
-changes that touch none of its code, such as another shipped model.
+The table beside the peers, the stages of demo and training, training in both types, growth, and how fast the
+explorers answer go to docs/performance.json; between the marks `<!-- performance -->` and
+`<!-- end of performance -->` README.md is written from that file by this tool, and tests/test_benchmarks.py
+compares them. `--render` writes the README anew without measuring; `--keep-table` measures all but the table
+beside the peers (about 25 minutes), for changes that touch none of its code, such as another shipped model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 import benchmarks.__main__ as bench
-from benchmarks import explorers, growth, precision, shift, stages
+from benchmarks import explorers, growth, shift, stages, training_types
 from benchmarks.readme import grid, write_block
 from wbkit.files import atomic_write
 
@@ -36,7 +36,7 @@ def measure(pictures: int, table: dict | None = None) -> dict:
         content["demo"] = stages.profile_demo(Path(folder)).reset_index(names="stage").to_dict("records")
     training = stages.profile_training(8).reset_index(names="stage")
     content["training"] = training.to_dict("records")
-    content["precision"] = precision.measure()
+    content["training_types"] = training_types.measure()
     grown = growth.measure()
     slopes = growth.slopes(grown).astype(object)
     content["growth"] = slopes.where(slopes.notna(), None).to_dict("records")
@@ -108,7 +108,7 @@ def render(content: dict) -> str:
             speed_table(content),
             bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",
-            precision.in_words(content["precision"]) + ".",
+            training_types.in_words(content["training_types"]),
             stage_table(content),
             explorers.in_words(content["explorers"]) + ".",
             f"Exponents of growth (1 is linear) of time: {grown}. Of memory, with what the largest problem "
@@ -127,7 +127,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.render:
         if problem := explorers.lab.why_not():
-            raise SystemExit(problem)  # now, and not after a quarter of an hour
+            raise SystemExit(problem)  # now, and not at the end
         kept = json.loads(RECORD.read_text()) if options.keep_table else None
         content = measure(options.pictures, kept)
         with atomic_write(RECORD) as temporary:

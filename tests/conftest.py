@@ -24,6 +24,15 @@ def tiny_coco(_tiny_coco, tmp_path) -> Path:
     return Path(shutil.copytree(_tiny_coco, tmp_path / "coco"))
 
 
+@pytest.fixture
+def train_coco(tiny_coco) -> Path:
+    """`tiny_coco` with its val pictures as training pictures too."""
+    shutil.copytree(tiny_coco / "val2017", tiny_coco / "train2017")
+    names = [tiny_coco / "annotations" / f"coco_wholebody_{s}_v1.0.json" for s in ("val", "train")]
+    shutil.copy(*names)
+    return tiny_coco
+
+
 @pytest.fixture(scope="session")
 def tiny_model():
     """PoseNet(16) whose heatmaps have clear, different peaks; the session's, don't change it."""

@@ -19,13 +19,15 @@ from benchmarks import (
     gpu_table,
     growth,
     ours,
-    precision,
     problems,
     readme,
     record,
     shift,
     stages,
+    training_types,
 )
+from wbkit.cli import build_parser
+from wbkit.files import data_folder
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
 
@@ -258,22 +260,43 @@ def test_the_explorers_limit_is_for_the_slowest():
 
 
 def test_training_in_both_types_is_compared_by_its_mean():
-    rows = [
-        {"precision": name, "seed": seed, "first": 0.2, "body": body, "wholebody": 0.3}
-        for name, seed, body in (("fp32", 0, 0.50), ("fp32", 1, 0.52), ("bf16", 0, 0.51), ("bf16", 1, 0.50))
+    def row(precision, seed, body):
+        return {"precision": precision, "seed": seed, "first": 0.2, "body": body, "wholebody": 0.3}
+
+    rows = [row("fp32", 0, 0.50), row("fp32", 1, 0.52), row("bf16", 0, 0.51), row("bf16", 1, 0.50)]
+    words = training_types.in_words({"size": "64x96", "epochs": 7, "rows": rows})
+    assert "crops of 64x96, 7 epochs of the embedded people; mean AP of 2 seeds" in words
+    assert "body 0.505 beside 0.510, wholebody 0.300 beside 0.300; limit 0.01 of AP lost: reached" in words
+    assert words.endswith("whole AP was 0.200 beside 0.200 after the first epoch.")
+    for body in (0.48, float("nan")):
+        worse = [*rows[:2], row("bf16", 0, body), row("bf16", 1, body)]
+        assert "MISSED" in training_types.in_words({"size": "64x96", "epochs": 7, "rows": worse})
+
+
+def test_training_in_both_types_runs_the_command(monkeypatch):
+    """The command's own parser reads what is asked for; of its numbers the first and last AP are taken."""
+    asked = []
+
+    def run(words, check):
+        assert check
+        assert words[1:3] == ["-m", "wbkit.cli"]
+        options = build_parser().parse_args(words[3:])
+        asked.append(options)
+        options.out.mkdir()
+        ap = 0.25 if options.precision == "bf16" else 0.5
+        text = f"step,loss,body,wholebody\n20,1.0,,\n20,,{ap},{ap + 0.125}\n40,1.0,,\n40,,{2 * ap},{ap}\n"
+        (options.out / "metrics.csv").write_text(text)
+
+    monkeypatch.setattr(training_types.subprocess, "run", run)
+    rows = training_types.measure()["rows"]
+    assert [(o.precision, o.seed) for o in asked] == [(r["precision"], r["seed"]) for r in rows]
+    assert [r["seed"] for r in rows] == [0, 0, 1, 1, 2, 2]
+    assert {o.init for o in asked} == {str(data_folder() / "models" / "tiny.safetensors")}
+    assert {(o.recipe, o.input_size, o.epochs) for o in asked} == {("tiny", (128, 192), 4)}
+    assert rows[:2] == [
+        {"precision": "fp32", "seed": 0, "first": 0.625, "body": 1.0, "wholebody": 0.5},
+        {"precision": "bf16", "seed": 0, "first": 0.375, "body": 0.5, "wholebody": 0.25},
     ]
-    words = precision.in_words(rows)
-    assert "2 seeds each" in words
-    assert "body 0.505 beside 0.510" in words
-    assert "whole AP after the first epoch was 0.200 beside 0.200" in words
-    assert words.endswith("reached")
-    worse = [{**row, "body": row["body"] - 0.01 * (row["precision"] == "bf16")} for row in rows]
-    assert precision.in_words(worse).endswith("MISSED")
-
-
-def test_training_in_both_types_starts_from_the_same():
-    one, two = (precision._command(name, 0, 1, "32x64", Path("out")) for name in precision.TYPES)
-    assert [pair for pair in zip(one, two, strict=True) if pair[0] != pair[1]] == [("fp32", "bf16")]
 
 
 def test_growth_finds_exponents():

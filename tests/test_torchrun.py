@@ -1,5 +1,6 @@
-"""`wbkit predict` under torchrun: two processes write the same file as one."""
+"""wbkit under torchrun: two processes predict what one does; trained in slices, the first one writes."""
 
+import csv
 import json
 import os
 import subprocess
@@ -71,3 +72,21 @@ def test_a_broken_picture_in_the_second_share_is_listed(tiny_coco, tiny_checkpoi
     assert [r["image_id"] for r in json.loads(out.read_text())] == [3, 2, 2]
     assert "1 of 3 pictures were left out" in done.stderr
     assert str(broken) in done.stderr
+
+
+def test_training_by_two_processes_stops_and_goes_on(train_coco, tmp_path):
+    """Both take over the state, the first alone writes and speaks."""
+    out = tmp_path / "run"
+    words = ["train", "--data", train_coco, "--out", out, "--device", "cpu", "--precision", "fp32"]
+    words += ["--input-size", "64x96", "--epochs", "4", "--batch-size", "2", "--workers", "0"]
+    slice_ = torchrun([*map(str, words), "--minutes", "1e-9"], tmp_path)
+    assert slice_.returncode == 0, slice_.stderr
+    assert slice_.stdout.count("The time is up") == 1
+    assert torch.load(out / "last.pt")["step"] == 1
+    assert not (out / "final.safetensors").exists()
+    rest = torchrun([*map(str, words), "--resume"], tmp_path)
+    assert rest.returncode == 0, rest.stderr
+    assert rest.stdout.count(f"Written to {out}") == 1
+    with (out / "metrics.csv").open(newline="") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file) if row["body"]] == [3, 6, 9, 12]
+    assert (out / "final.safetensors").exists()

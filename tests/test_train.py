@@ -5,7 +5,6 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -286,6 +285,29 @@ def test_folder_that_cannot_be_written(tmp_path):
         Run(tmp_path / "file" / "run", told())
 
 
+def test_processes_beside_the_first_write_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("wbkit.train.rank_and_world", lambda: (1, 1))
+    run, keep = Run(tmp_path / "run", told(), write=False), {"hardware": CPU, "progress": False}
+    fit(small_model(), SMALL, Blobs(), run=run, validate=lambda model: {"body": 1.0}, save_every=1, **keep)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
+    scores = iter([0.2, float("nan"), 0.1])
+    run, keep = Run(tmp_path, told()), {"hardware": CPU, "progress": False}
+    recipe = replace(SMALL, schedule=replace(SMALL.schedule, epochs=3))
+    kept = []
+
+    def validate(model):
+        kept.append((tmp_path / "best.safetensors").exists() and (tmp_path / "best.safetensors").read_bytes())
+        return {"body": next(scores)}
+
+    fit(small_model(), recipe, Blobs(), run=run, validate=validate, **keep)
+    assert kept[0] is False
+    assert kept[1] == kept[2] == (tmp_path / "best.safetensors").read_bytes()
+    assert torch.load(tmp_path / "last.pt")["best"] == 0.2
+
+
 def test_metrics_and_best_weights(tmp_path):
     scores = iter([0.2, 0.1])
 
@@ -360,15 +382,6 @@ def test_two_processes_follow_the_curve_of_one(tmp_path):
 
 
 # The command
-
-
-@pytest.fixture
-def train_coco(tiny_coco) -> Path:
-    """The tiny folder with its val pictures as training pictures too."""
-    shutil.copytree(tiny_coco / "val2017", tiny_coco / "train2017")
-    names = [tiny_coco / "annotations" / f"coco_wholebody_{s}_v1.0.json" for s in ("val", "train")]
-    shutil.copy(*names)
-    return tiny_coco
 
 
 def command(coco: Path, out: Path, *more: str) -> list[str]:

@@ -97,8 +97,7 @@ class HighResolutionModule(nn.Module):
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         xs = [branch(x) for branch, x in zip(self.branches, xs, strict=True)]
-        fused = [[path(x) for path, x in zip(paths, xs, strict=True)] for paths in self.fuse_layers]
-        return [F.relu(sum(rest, first), inplace=True) for first, *rest in fused]  # not sum(all): 0 + first
+        return [F.relu(sum(path(x) for path, x in zip(paths, xs, strict=True))) for paths in self.fuse_layers]
 
 
 def make_stage(channels: list[int], num_modules: int, num_outputs: int | None = None) -> nn.Sequential:

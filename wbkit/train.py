@@ -16,7 +16,6 @@ from itertools import islice
 import torch
 import torch.distributed
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 from torch.utils.data import Dataset
@@ -44,8 +43,7 @@ def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     Returns:
         a scalar.
     """
-    per_map = F.mse_loss(predicted, target, reduction="none").mean((2, 3))  # (B, K)
-    return (weights * per_map).mean()
+    return (weights[..., None, None] * (predicted - target) ** 2).mean()
 
 
 def batch_loss(
@@ -186,8 +184,6 @@ class Loop:
             raise InputError("BatchNorm over all processes needs GPUs", "Leave out --sync-bn")
         if hardware.device.type == "cpu":
             keep_freed_memory()
-        elif hardware.device.type == "cuda":
-            torch.backends.cudnn.benchmark = True  # crops are of one size: its algorithms are timed once
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
@@ -328,9 +324,11 @@ class Loop:
         score = table.get("wholebody", table["body"])
         if self.run:
             self.run.log(state.step, **table)
-        if self.run and score > state.best:
-            save_pose_weights(self.model, self.run.folder / "best.safetensors", self.recipe.metadata())
-        state.best, state.validated = max(state.best, score), state.step
+        if score > state.best:  # False where there is none (NaN)
+            state.best = score
+            if self.run:
+                save_pose_weights(self.model, self.run.folder / "best.safetensors", self.recipe.metadata())
+        state.validated = state.step
 
     def keep(self, state: Progress) -> None:
         """Write the state, to go on from it."""

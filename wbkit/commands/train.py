@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.data import SyntheticPeople, WholeBodyDataset, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
-from wbkit.hardware import Hardware, process_group
+from wbkit.hardware import Hardware, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, find_recipe, predict_persons
@@ -30,7 +29,7 @@ def train(options: argparse.Namespace) -> None:
     """Everything from options to final.safetensors; under torchrun in every process."""
     recipe = chosen_recipe(options)
     with process_group(options.device):
-        first = int(os.environ.get("RANK", "0")) == 0
+        first = rank_and_world()[0] == 0
         hardware = Hardware(
             device=options.device,
             workers=options.workers,
