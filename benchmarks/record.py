@@ -104,7 +104,7 @@ def render(content: dict) -> str:
     later = ". What stands below the table was measured later" if content.get("table_kept") else ""
     return "\n\n".join(
         [
-            f"{machine}; one run, {content['pictures']:,} pictures in the evaluation rows{later}.",
+            f"{machine}; table: one run, {content['pictures']:,} pictures in the evaluation rows{later}.",
             speed_table(content),
             bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",

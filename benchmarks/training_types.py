@@ -45,7 +45,7 @@ def measure() -> dict:
 
 
 def options(precision: str, seed: int, out: Path) -> list[str]:
-    """Of `wbkit`, for one run."""
+    """The command line of one run, from "train" on."""
     data = data_folder()
     return [
         *("train", "--recipe", "tiny", "--init", str(data / "models" / "tiny.safetensors")),
