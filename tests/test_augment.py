@@ -53,6 +53,38 @@ def test_places_stay_where_they_are():
         np.testing.assert_allclose(np.median(places, 0), [41.5, 61.5], atol=0.1)
 
 
+def test_light_follows_its_formula(crop):
+    """Pixel by pixel, as the five changes read one after the other."""
+    for seed in range(30):
+        dice = np.random.default_rng(seed)
+        x = (crop / 255.0) ** np.exp(dice.normal(0, 0.25))  # gamma
+        x = (
+            (x - x.mean()) * np.exp(dice.normal(0, 0.25)) + x.mean() + dice.normal(0, 0.08)
+        )  # contrast, exposure
+        x = x * np.exp(dice.normal(0, 0.08, 3))  # white balance
+        grey = x.mean(2, keepdims=True)
+        saturation = 0.0 if dice.random() < 0.12 else np.exp(dice.normal(0, 0.35))
+        expected = np.clip(grey + (x - grey) * saturation, 0, 1) * 255
+        changed = augment._relight(crop, np.random.default_rng(seed))
+        assert np.abs(changed - expected).max() <= 0.501
+
+
+def test_noise_is_a_sensors():
+    """Of mean 0, of a strength of 3 to 18 grey levels, different in every colour; for some of two pixels."""
+    grey, strengths, neighbours = np.full((128, 96, 3), 128, np.uint8), [], []
+    for seed in range(60):
+        noise = augment._add_noise(grey, np.random.default_rng(seed)) - 128.0
+        strengths.append(noise.std())
+        neighbours.append(np.corrcoef(noise[:, :-1].ravel(), noise[:, 1:].ravel())[0, 1])
+        assert abs(noise.mean()) < 5 * noise.std() / np.sqrt(noise.size / 4)
+        assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.05
+    assert 2 < min(strengths) < 5 < 10 < max(strengths) < 18.5
+    coarse = np.array(neighbours) > 0.25
+    assert 0.3 < coarse.mean() < 0.7
+    np.testing.assert_allclose(np.array(neighbours)[coarse], 0.5, atol=0.05)
+    np.testing.assert_allclose(np.array(neighbours)[~coarse], 0.0, atol=0.05)
+
+
 def test_erasing_covers_little(crop):
     for seed in range(50):
         erased = augment._erase(crop, np.random.default_rng(seed))
