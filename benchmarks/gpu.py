@@ -40,7 +40,7 @@ INFERENCE_MODES = (
     "bf16",
     "bf16 graph",
 )  # graph: a CUDA graph, which launches all kernels at once
-TRAINING_MODES = ("fp32", "tf32", "bf16")
+TRAINING_MODES = ("fp32", "tf32", "bf16", "bf16 graph")
 CPU_MODES = ("fp32", "bf16")
 COMPILED = "bf16 compiled"  # by torch.compile: a minute or more each, so it comes last and for one batch size
 
@@ -254,6 +254,12 @@ def training_call(recipe: Recipe, mode: str, batch: int, device: torch.device) -
     width, height = recipe.input_size
     model = PoseNet(recipe.width).to(device, memory_format=torch.channels_last).train()
     network = torch.compile(model, dynamic=False) if mode == COMPILED else model
+    if mode.endswith("graph"):  # the forward and the backward pass, captured in advance
+        images = torch.randn(batch, 3, height, width, device=device)
+        with precision(mode, device):
+            network = torch.cuda.make_graphed_callables(
+                model, (images.contiguous(memory_format=torch.channels_last),)
+            )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     codec = HeatmapCodec(**recipe.codec_settings())
     samples = {
@@ -352,7 +358,9 @@ def show_speed(clock: Clock, peak: dict, quick: bool) -> None:
         show(clock, "Inference", inference(clock, recipe, peak, batches, forward_modes))
         show(clock, "Training", training(clock, recipe, peak, share[recipe.name], modes))
     show(clock, "Codec", codec_rows(clock, peak, 4 if quick else 64))
-    show(clock, "MMPose, same inputs", mmpose_peer.rows(clock, seeds, 2 if quick else 32, precision, modes))
+    peer_modes = [mode for mode in modes if not mode.endswith("graph")]
+    peer = mmpose_peer.rows(clock, seeds, 2 if quick else 32, precision, peer_modes)
+    show(clock, "MMPose, same inputs", peer)
     for recipe in seeds if gpu else ():
         show(clock, "Compiled", inference(clock, recipe, peak, batches[-2:-1] or batches, [COMPILED]))
         show(clock, "Compiled", training(clock, recipe, peak, share[recipe.name], [COMPILED]))
