@@ -45,9 +45,9 @@ def test_the_card_states_what_is_measured(measured):
 
 def test_it_has_learnt_people(measured):
     """Well above the aims, .55 for the body and .35 for the whole."""
-    assert measured.AP["body"] > 0.67
-    assert measured.AP["foot"] > 0.61
-    assert measured.AP["wholebody"] > 0.42
+    assert measured.AP["body"] > 0.68
+    assert measured.AP["foot"] > 0.62
+    assert measured.AP["wholebody"] > 0.48
 
 
 def test_its_file_is_small():

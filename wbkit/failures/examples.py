@@ -44,10 +44,11 @@ def example_of(analysis: Analysis, name: str) -> Example | None:
     """The clearest example of a class, or a planted one where the class does not occur.
 
     hallucinated: the part with most hallucinated points, of equals of the largest person. scoring: the rival
-    whose OKS falls short most. duplicate and background: the highest score. Planted ones are about one of the
-    largest found persons, whole bodies first: its own detection once more, moved by an eighth of its size,
-    with a lower score (duplicate) or a higher one (scoring); moved away from everybody (background); or with
-    another person's part on its trunk (hallucinated).
+    whose OKS falls short most. duplicate and background: the highest score; of duplicates, those first that
+    are no scoring error as well. Planted ones are about one of the largest found persons, whole bodies first:
+    its own detection once more, moved by an eighth of its size, with a lower score (duplicate) or a higher
+    one (scoring); moved away from everybody (background); or with another person's part on its trunk
+    (hallucinated).
 
     Returns:
         None if the class neither occurs nor can be planted (nobody was found).
@@ -94,6 +95,11 @@ def _found(analysis: Analysis, name: str) -> Example | None:
     here = verdicts == VERDICTS.index(name)
     if not here.any():
         return None
+    if name == "duplicate":
+        table = person_table(analysis)
+        rivals = table.loc[table["scoring_error"], "rival"]
+        plain = here & ~np.isin(np.arange(len(here)), rivals)
+        here = plain if plain.any() else here
     detection = int(np.argmax(np.where(here, analysis.results.scores, -np.inf)))
     image_id = int(analysis.results.image_ids[detection])
     person = int(np.searchsorted(pairs.persons, nearest[detection])) if name == "duplicate" else -1

@@ -143,7 +143,7 @@ def plot_heights(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.annotate("highest maps", (table["implied"].min(), table.loc[table["implied"].idxmin(), "measured"]),
                 xytext=(8, -12), textcoords="offset points", fontsize=9)  # fmt: skip
     ax.annotate("lowest maps", (table["implied"].max(), table.loc[table["implied"].idxmax(), "measured"]),
-                xytext=(-10, -16), textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
+                xytext=(-2, -38), textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
     ax.set(xlabel="spread that the height implies (heatmap px)", ylabel="measured error (heatmap px)")
     ax.set(xlim=(0, limit), ylim=(0, limit))
     ax.legend(frameon=False, loc="upper left")

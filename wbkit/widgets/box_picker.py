@@ -22,8 +22,8 @@ from wbkit.widgets.shell import Explorer
 DRAG_FIRST = "Drag a box around a person with the mouse, or press Find people."
 WRONG_PERSON = "Not the one you meant? Drag a box around them."
 RENDERED_ONLY = (
-    "The small model that comes with wbkit has seen <b>rendered people only</b>: on photos it loses arms and "
-    "legs, and may put both feet on one spot. For photos load published weights, "
+    "The small model that comes with wbkit has seen <b>rendered people only</b>: on photos it may lose a "
+    "leg, and finds hands only roughly. For photos load published weights, "
     '<code>load_predictor("w32_dark_256x192")</code> from <code>wbkit.commands.models</code>.'
 )
 
