@@ -254,12 +254,8 @@ def training_call(recipe: Recipe, mode: str, batch: int, device: torch.device) -
     width, height = recipe.input_size
     model = PoseNet(recipe.width).to(device, memory_format=torch.channels_last).train()
     network = torch.compile(model, dynamic=False) if mode == COMPILED else model
-    if mode.endswith("graph"):  # the forward and the backward pass, captured in advance
-        images = torch.randn(batch, 3, height, width, device=device)
-        with precision(mode, device):
-            network = torch.cuda.make_graphed_callables(
-                model, (images.contiguous(memory_format=torch.channels_last),)
-            )
+    if mode.endswith("graph"):
+        network = graphed(model, mode, torch.randn(batch, 3, height, width, device=device))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     codec = HeatmapCodec(**recipe.codec_settings())
     samples = {
@@ -275,6 +271,13 @@ def training_call(recipe: Recipe, mode: str, batch: int, device: torch.device) -
         optimizer.step()
 
     return update
+
+
+def graphed(model: PoseNet, mode: str, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """The network for batches like `images`, its forward and backward pass captured in advance."""
+    images = images.contiguous(memory_format=torch.channels_last)
+    with precision(mode, images.device):
+        return torch.cuda.make_graphed_callables(model, (images,))
 
 
 def speed_row(name: str, batch: int, seconds: float, flops: float, peak: float) -> dict:

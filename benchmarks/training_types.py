@@ -61,8 +61,9 @@ def in_words(measured: dict) -> str:
     exact, fast = means.loc["fp32"], means.loc["bf16"]
     compared = ", ".join(f"{part} {fast[part]:.3f} beside {exact[part]:.3f}" for part in PARTS)
     reached = "reached" if ((exact - fast)[PARTS] < LIMIT).all() else "MISSED"
+    width, height = measured["size"].split("x")  # an option of the command line; in words height comes first
     return (
-        f"Training in bfloat16 beside float32 (`tiny` from its weights at crops of {measured['size']}, "
+        f"Training in bfloat16 beside float32 (`tiny` from its weights at crops of {height}x{width}, "
         f"{measured['epochs']} epochs of the embedded people; mean AP of {len(rows) // 2} seeds): "
         f"{compared}; limit {LIMIT} of AP lost: {reached}. It is a short run, in which there was something "
         f"to learn: whole AP was {fast['first']:.3f} beside {exact['first']:.3f} after the first epoch."

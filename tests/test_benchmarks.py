@@ -106,6 +106,10 @@ def test_gpu_rows_become_a_line_a_batch():
     line = gpu_table.speed_table(content).splitlines()[2]
     assert line == "| `w32_dark_256x192` | training | 64 | 500 (30%) | 1,050 (5.0%) |"
     assert "`w32_dark_256x192` 8 h (bf16)" in gpu_table.hours(content)  # 210 x 150,000 / 1,050 / 3,600
+    graph = row | {"what": "w32_dark_256x192 training, bf16 graph, batch 64", "img/s": 2000.0}
+    content["tables"][0]["rows"].append(graph)  # not a way in which `wbkit train` trains
+    assert "2,000" in gpu_table.speed_table(content)
+    assert "`w32_dark_256x192` 8 h (bf16)" in gpu_table.hours(content)
 
 
 def test_rows_that_fail_are_listed_with_the_reason():
@@ -265,7 +269,7 @@ def test_training_in_both_types_is_compared_by_its_mean():
 
     rows = [row("fp32", 0, 0.50), row("fp32", 1, 0.52), row("bf16", 0, 0.51), row("bf16", 1, 0.50)]
     words = training_types.in_words({"size": "64x96", "epochs": 7, "rows": rows})
-    assert "crops of 64x96, 7 epochs of the embedded people; mean AP of 2 seeds" in words
+    assert "crops of 96x64, 7 epochs of the embedded people; mean AP of 2 seeds" in words
     assert "body 0.505 beside 0.510, wholebody 0.300 beside 0.300; limit 0.01 of AP lost: reached" in words
     assert words.endswith("whole AP was 0.200 beside 0.200 after the first epoch.")
     for body in (0.48, float("nan")):

@@ -201,15 +201,16 @@ def test_examples_that_occur_are_found_by_rule():
 
 
 def test_the_example_of_a_duplicate_is_no_scoring_error_if_there_is_another():
-    """The third is found again, worse and with the higher score; the fifth again, with a lower one."""
+    """The third is found three times, twice worse with a higher score; the fifth again, with a lower one."""
     scene, results = with_rivals()
-    again = results.keypoints[[4]] + np.array([1.0, 1.0, 0.0])
+    again = results.keypoints[[8, 4]] + np.array([1.0, 1.0, 0.0])
     keypoints = np.concatenate([results.keypoints, again])
-    results = result_columns(keypoints, [*results.image_ids, results.image_ids[4]], [*results.scores, 0.3])
+    images = [*results.image_ids, *results.image_ids[[8, 4]]]
+    results = result_columns(keypoints, images, [*results.scores, 0.75, 0.3])
     analysis = analyse(scene.annotations, results)
     assert example_of(analysis, "scoring").detection == 8
     example = example_of(analysis, "duplicate")
-    assert (example.detection, example.person, example.planted) == (10, 4, False)
+    assert (example.detection, example.person, example.planted) == (11, 4, False)
 
 
 @pytest.mark.parametrize("name", EXAMPLE_CLASSES)

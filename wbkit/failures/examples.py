@@ -11,7 +11,8 @@ from wbkit.annotations import Results
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis, analyse
 from wbkit.failures.classes import CODES, PART_SLICES
-from wbkit.failures.persons import VERDICTS, detection_verdicts, person_table
+from wbkit.failures.pairs import Pairs
+from wbkit.failures.persons import VERDICTS, detection_verdicts, duplicates_of, person_table
 
 EXAMPLE_CLASSES = ("hallucinated", "scoring", "duplicate", "background")
 """Classes that `example_of` knows; `wbkit.plots.show_causes` shows those of labelled keypoints."""
@@ -96,14 +97,19 @@ def _found(analysis: Analysis, name: str) -> Example | None:
     if not here.any():
         return None
     if name == "duplicate":
-        table = person_table(analysis)
-        rivals = table.loc[table["scoring_error"], "rival"]
-        plain = here & ~np.isin(np.arange(len(here)), rivals)
-        here = plain if plain.any() else here
+        here = _plain_if_any(pairs, here)
     detection = int(np.argmax(np.where(here, analysis.results.scores, -np.inf)))
     image_id = int(analysis.results.image_ids[detection])
     person = int(np.searchsorted(pairs.persons, nearest[detection])) if name == "duplicate" else -1
     return Example(name, False, analysis, image_id, person, detection)
+
+
+def _plain_if_any(pairs: Pairs, duplicates: np.ndarray) -> np.ndarray:
+    """(D,) bool: those duplicates that do not also score above the person's own; all, if all of them do."""
+    others, _, beats = duplicates_of(pairs)
+    plain = duplicates.copy()
+    plain[others[beats]] = False
+    return plain if plain.any() else duplicates
 
 
 def _hallucinated(analysis: Analysis) -> Example | None:

@@ -131,17 +131,28 @@ def _part_oks(pairs: Pairs, part: str) -> np.ndarray:
     return np.where(count > 0, np.nansum(ks, axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _rivals(pairs: Pairs) -> dict[str, np.ndarray]:
-    """Detections that fit a person best without being assigned, and the one whose score is too high."""
+def duplicates_of(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Detections that fit a person best without being assigned.
+
+    Returns:
+        (n,) their indices; (n,) the row of `pairs.persons` that each repeats; (n,) bool, whether it is placed
+        worse than that person's own and has the higher score.
+    """
     verdicts, nearest, similarity = detection_verdicts(pairs)
     row_of = np.full(len(pairs.annotations) + 1, -1)
     row_of[pairs.persons] = np.arange(len(pairs.persons))
     others = np.flatnonzero(verdicts == VERDICTS.index("duplicate"))
-    rows = row_of[nearest[others]]
-    scores = pairs.results.scores
+    rows, scores = row_of[nearest[others]], pairs.results.scores
     own_score = np.append(scores, np.nan)[pairs.detections]  # (P,)
     with np.errstate(invalid="ignore"):
         beats = (scores[others] > own_score[rows]) & (similarity[others] < pairs.oks[rows])
+    return others, rows, beats
+
+
+def _rivals(pairs: Pairs) -> dict[str, np.ndarray]:
+    """How many duplicates a person has, and the one whose score is too high."""
+    others, rows, beats = duplicates_of(pairs)
+    scores, similarity = pairs.results.scores, detection_verdicts(pairs)[2]
     rival = np.full(len(pairs.persons), -1)
     winners = others[beats]
     order = np.argsort(scores[winners], kind="stable")  # the highest score is written last
