@@ -11,7 +11,6 @@ from wbkit.annotations import Results
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis, analyse
 from wbkit.failures.classes import CODES, PART_SLICES
-from wbkit.failures.pairs import Pairs
 from wbkit.failures.persons import VERDICTS, detection_verdicts, duplicates_of, person_table
 
 EXAMPLE_CLASSES = ("hallucinated", "scoring", "duplicate", "background")
@@ -80,36 +79,8 @@ def _image_of(analysis: Analysis, person: int) -> int:
 
 def _found(analysis: Analysis, name: str) -> Example | None:
     """The clearest example that occurs."""
-    if name == "hallucinated":
-        return _hallucinated(analysis)
-    pairs = analysis.pairs
-    if name == "scoring":
-        table = person_table(analysis)
-        short = (table["oks"] - table["rival_oks"]).to_numpy()
-        wrong = table["scoring_error"].to_numpy()
-        if not wrong.any():
-            return None
-        person = int(np.argmax(np.where(wrong, short, -np.inf)))
-        rival = int(table["rival"].iloc[person])
-        return Example(name, False, analysis, _image_of(analysis, person), person, rival)
-    verdicts, nearest, _ = detection_verdicts(pairs)
-    here = verdicts == VERDICTS.index(name)
-    if not here.any():
-        return None
-    if name == "duplicate":
-        here = _plain_if_any(pairs, here)
-    detection = int(np.argmax(np.where(here, analysis.results.scores, -np.inf)))
-    image_id = int(analysis.results.image_ids[detection])
-    person = int(np.searchsorted(pairs.persons, nearest[detection])) if name == "duplicate" else -1
-    return Example(name, False, analysis, image_id, person, detection)
-
-
-def _plain_if_any(pairs: Pairs, duplicates: np.ndarray) -> np.ndarray:
-    """(D,) bool: those duplicates that do not also score above the person's own; all, if all of them do."""
-    others, _, beats = duplicates_of(pairs)
-    plain = duplicates.copy()
-    plain[others[beats]] = False
-    return plain if plain.any() else duplicates
+    ways = dict(zip(EXAMPLE_CLASSES, (_hallucinated, _scoring, _duplicate, _background), strict=True))
+    return ways[name](analysis)
 
 
 def _hallucinated(analysis: Analysis) -> Example | None:
@@ -127,6 +98,34 @@ def _hallucinated(analysis: Analysis) -> Example | None:
     _, person, part = best
     detection = int(pairs.detections[person])
     return Example("hallucinated", False, analysis, _image_of(analysis, person), person, detection, part)
+
+
+def _scoring(analysis: Analysis) -> Example | None:
+    table = person_table(analysis)
+    short = (table["oks"] - table["rival_oks"]).to_numpy()
+    wrong = table["scoring_error"].to_numpy()
+    if not wrong.any():
+        return None
+    person = int(np.argmax(np.where(wrong, short, -np.inf)))
+    rival = int(table["rival"].iloc[person])
+    return Example("scoring", False, analysis, _image_of(analysis, person), person, rival)
+
+
+def _duplicate(analysis: Analysis) -> Example | None:
+    others, rows, _, beats = duplicates_of(analysis.pairs)
+    if not others.size:
+        return None
+    best = np.lexsort((analysis.results.scores[others], ~beats))[-1]  # those that beat nobody go first
+    person = int(rows[best])
+    return Example("duplicate", False, analysis, _image_of(analysis, person), person, int(others[best]))
+
+
+def _background(analysis: Analysis) -> Example | None:
+    here = np.flatnonzero(detection_verdicts(analysis.pairs)[0] == VERDICTS.index("background"))
+    if not here.size:
+        return None
+    detection = int(here[np.argmax(analysis.results.scores[here])])
+    return Example("background", False, analysis, int(analysis.results.image_ids[detection]), -1, detection)
 
 
 def _plants(analysis: Analysis, name: str) -> Iterator[tuple[int, Results]]:

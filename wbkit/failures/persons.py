@@ -131,12 +131,12 @@ def _part_oks(pairs: Pairs, part: str) -> np.ndarray:
     return np.where(count > 0, np.nansum(ks, axis=1) / np.maximum(count, 1), np.nan)
 
 
-def duplicates_of(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Detections that fit a person best without being assigned.
+def duplicates_of(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The n detections that fit a person best without being assigned.
 
     Returns:
-        (n,) their indices; (n,) the row of `pairs.persons` that each repeats; (n,) bool, whether it is placed
-        worse than that person's own and has the higher score.
+        (n,) int64 indices of detections; (n,) int64 the row of `pairs.persons` that each repeats; (n,)
+        float64 their similarity; (n,) bool, whether that is below the person's own and the score above it.
     """
     verdicts, nearest, similarity = detection_verdicts(pairs)
     row_of = np.full(len(pairs.annotations) + 1, -1)
@@ -146,23 +146,23 @@ def duplicates_of(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     own_score = np.append(scores, np.nan)[pairs.detections]  # (P,)
     with np.errstate(invalid="ignore"):
         beats = (scores[others] > own_score[rows]) & (similarity[others] < pairs.oks[rows])
-    return others, rows, beats
+    return others, rows, similarity[others], beats
 
 
 def _rivals(pairs: Pairs) -> dict[str, np.ndarray]:
     """How many duplicates a person has, and the one whose score is too high."""
-    others, rows, beats = duplicates_of(pairs)
-    scores, similarity = pairs.results.scores, detection_verdicts(pairs)[2]
-    rival = np.full(len(pairs.persons), -1)
-    winners = others[beats]
-    order = np.argsort(scores[winners], kind="stable")  # the highest score is written last
-    rival[rows[beats][order]] = winners[order]
+    others, rows, similarity, beats = duplicates_of(pairs)
+    scores = pairs.results.scores
+    rival, rival_oks = np.full(len(pairs.persons), -1), np.full(len(pairs.persons), np.nan)
+    order = np.argsort(scores[others[beats]], kind="stable")  # the highest score is written last
+    winners = np.flatnonzero(beats)[order]
+    rival[rows[winners]], rival_oks[rows[winners]] = others[winners], similarity[winners]
     return {
         "duplicates": np.bincount(rows, minlength=len(pairs.persons)),
         "scoring_error": rival >= 0,
         "rival": rival,
         "rival_score": np.append(scores, np.nan)[rival],
-        "rival_oks": np.append(similarity, np.nan)[rival],
+        "rival_oks": rival_oks,
     }
 
 
