@@ -68,6 +68,19 @@ def test_every_table_is_there_twice_and_explained(written):
     assert not list(folder.glob(".*"))  # no temporary file is left
 
 
+def test_numbers_of_rows_are_no_column_of_a_csv_file(written):
+    for path in (written[0] / "out" / "tables").glob("*.csv"):
+        assert not any(name.startswith("Unnamed") for name in pd.read_csv(path)), path.name
+
+
+def test_page_and_summary_say_what_is_compared(written):
+    page = (written[0] / "out" / "report.html").read_text()
+    for words in ("Failure analysis of old.json and new.json", "Compared with new.json"):
+        assert words in page
+    assert re.search(r"a is <code>old\.json</code>, b is <code>new\.json</code>", page)
+    assert "a: old, b: new" in written[1]
+
+
 def test_tables_are_those_of_the_library(written):
     truth = load_annotations(ANNOTATIONS)
     results = load_results(written[0] / "old.json")

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from wbkit import cli
 from wbkit.annotations import load_annotations, load_detections, load_results, results_from_arrays
 from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.cli import build_parser
@@ -74,7 +75,7 @@ class World:
     def run(self, *arguments: object) -> None:
         """A command, without `main`'s catching."""
         options = build_parser().parse_args([str(a) for a in arguments])
-        options.run(options)
+        cli.run(options)
 
     def predict(self, *arguments: object) -> None:
         """`wbkit predict` with a good checkpoint."""
@@ -234,15 +235,10 @@ def nobody_labelled(world: World):
     return world.run("demo", "--data", world.coco, "--out", world.folder / "out")
 
 
-def same_number(world: World):
-    (world.folder / "1.jpg").write_bytes(world.picture().read_bytes())
-    return world.predict(world.picture(), world.folder / "1.jpg")
-
-
-def same_name(world: World):
-    (world.folder / "dog.jpg").write_bytes(world.picture().read_bytes())
-    (world.folder / "dog.png").write_bytes(world.picture().read_bytes())
-    return world.predict(world.folder / "dog.jpg", world.folder / "dog.png")
+def folder_without_pictures(world: World):
+    (world.folder / "empty" / "below").mkdir(parents=True)
+    (world.folder / "empty" / "dog.pose.jpg").write_bytes(world.picture().read_bytes())
+    return world.predict(world.folder / "empty")
 
 
 def unwritable_out(world: World):
@@ -284,6 +280,10 @@ PICTURES = {
         ["gone.jpg", "no such picture", "Check"],
     ),
     "picture is a folder": (lambda w: read_image(w.folder), ["no such picture", "Check"]),
+    "picture of an iPhone": (
+        lambda w: read_image(w.file("a.heic", b"\0\0\0\x24ftypheic\0\0\0\0mif1heic")),
+        ["a.heic", "HEIC", "Convert it to JPEG"],
+    ),
     "picture is text": (lambda w: read_image(w.file("a.jpg", "hello")), ["a.jpg", "not a picture", "JPEG"]),
     "picture is empty": (lambda w: read_image(w.file("a.png", b"")), ["a.png", "empty", "again"]),
     "JPEG cut off": (lambda w: read_image(write_jpeg(w, 0.6)), ["cut.jpg", "cut off", "again"]),
@@ -292,6 +292,7 @@ PICTURES = {
 ANNOTATION_FILES = {
     "file missing": (lambda w: load_annotations(w.folder / "gone.json"), ["gone.json", "No such", "Check"]),
     "file is a folder": (lambda w: load_annotations(w.folder), ["cannot be read", "Check the path"]),
+    "a pickle": (lambda w: load_results(w.file("R.pkl", b"\x80\x04.")), ["R.pkl", ".pkl", "JSON"]),
     "not JSON": (
         lambda w: load_annotations(w.file("A.json", "<html>")),
         ["A.json", "JSON", "line 1", "again"],
@@ -382,6 +383,22 @@ RESULTS = {
     "results for unknown pictures": (
         results(good_result(), good_result(8), good_result(9)),
         ["R.json", "result 1", '"image_id"', "8 names no picture", "1 more", "coco_wholebody_val"],
+    ),
+    "MMPose's demo output": (
+        lambda w: load_results(w.file("R.json", {"meta_info": {}, "instance_info": []})),
+        ["R.json", "MMPose's demo", "results_from_arrays"],
+    ),
+    "MMPose's predictions": (
+        results({"keypoints": [[1, 2]] * 133, "keypoint_scores": [0.5] * 133, "bbox": [0, 0, 9, 9]}),
+        ["R.json", "MMPose's predictions", "results_from_arrays"],
+    ),
+    "133 keypoints in one field": (
+        results({"image_id": 1, "category_id": 1, "score": 0.5, "keypoints": [1.0] * 399}),
+        ["R.json", "result 0", "all 133", "foot_kpts", "results_from_arrays"],
+    ),
+    "no result has a score": (
+        results(without(good_result(), "score"), without(good_result(), "score")),
+        ["R.json", '"score"', "missing in 2 of 2", "every result"],
     ),
     "result without score": (
         results(good_result(), without(good_result(), "score")),
@@ -490,8 +507,19 @@ PREDICTION = {
 }
 COMMANDS = {
     "no such picture": (lambda w: w.predict(w.folder / "gone.jpg"), ["gone.jpg", "no such picture"]),
-    "two pictures of one number": (same_number, [PICTURE, "1.jpg", "number", "Rename"]),
-    "two pictures of one name": (same_name, ["dog.jpg", "dog.png", "Rename"]),
+    "no pictures in the folder": (folder_without_pictures, ["empty", "no pictures", ".jpg"]),
+    "one picture twice": (
+        lambda w: w.predict(w.picture(), w.picture().parent / "." / PICTURE),
+        [PICTURE, "twice", "Leave one away"],
+    ),
+    "picture that the annotations lack": (
+        lambda w: w.predict(w.file("dog.jpg", w.picture().read_bytes()), "--annotations", w.truth_path),
+        ["coco_wholebody_val", "1 of 1 pictures", "dog.jpg", "lists these"],
+    ),
+    "results of another kind": (
+        lambda w: w.run("predict", w.picture(), "--out", "results.yaml"),
+        ["results.yaml", ".yaml", ".csv", "folder"],
+    ),
     "batch size 0": (lambda w: w.predict(w.picture(), "--batch-size", "0"), ["--batch-size", "at least 1"]),
     "unknown device": (lambda w: load_predictor(w.checkpoint, device="tpu9"), ["'tpu9'", "--device cpu"]),
     "boxes file missing": (
@@ -522,6 +550,12 @@ COMMANDS = {
     ),
     "unwritable output": (unwritable_out, ["out", "cannot be written", "writable"]),
     "only results": (lambda w: w.run("evaluate", "--results", w.truth_path), ["--annotations", "both"]),
+    "results and a checkpoint": (
+        lambda w: w.run(
+            "evaluate", "--results", w.truth_path, "--annotations", w.truth_path, "--data", w.folder
+        ),
+        ["a results file and a checkpoint", "Leave out"],
+    ),
     "nothing to evaluate": (lambda w: w.run("evaluate"), ["nothing to evaluate", "--data"]),
     "no checkpoint": (
         lambda w: empty_data(w, "predict"),

@@ -77,9 +77,9 @@ def test_help_has_examples(command, capsys):
 
 def examples() -> list[list[str]]:
     """The lines `  wbkit COMMAND ...` of the help texts, without their comments."""
-    from wbkit.cli import EPILOGS
+    from wbkit.options import EXAMPLES
 
-    lines = [line for text in EPILOGS.values() for line in text.splitlines() if line.startswith("  wbkit ")]
+    lines = [line for text in EXAMPLES.values() for line in text.splitlines() if line.startswith("  wbkit ")]
     return [line.split("  ")[0].split()[1:] for line in (line.strip() for line in lines)]
 
 
@@ -118,7 +118,8 @@ def test_interruption_ends_with_130(monkeypatch, capsys):
 
 
 def test_as_a_module_and_as_a_script():
-    for command in ([sys.executable, "-m", "wbkit.cli"], [Path(sys.executable).with_name("wbkit")]):
+    modules = ([sys.executable, "-m", name] for name in ("wbkit", "wbkit.cli"))
+    for command in (*modules, [Path(sys.executable).with_name("wbkit")]):
         if Path(command[0]).exists():
             done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60)
             assert (done.returncode, done.stdout) == (0, f"wbkit {__version__}\n")
@@ -147,7 +148,7 @@ def test_predict_with_named_boxes(tiny_coco, tmp_path, predict, capsys):
     assert "5 people in 3 pictures" in capsys.readouterr().out
     for path in pictures(tiny_coco):
         drawing = cv2.imread(str(tmp_path / "out" / f"{path.stem}.pose.jpg"))
-        assert drawing.shape == (120, 160, 3)
+        assert drawing.shape == (360, 480, 3)  # small pictures are enlarged to be drawn on
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         *(f"{p.stem}.pose.jpg" for p in pictures(tiny_coco)),
         "results.json",
@@ -156,12 +157,27 @@ def test_predict_with_named_boxes(tiny_coco, tmp_path, predict, capsys):
 
 def test_predict_with_a_coco_detection_file(tiny_coco, tmp_path, predict):
     boxes = next((tiny_coco / "person_detection_results").iterdir())
-    status, records = predict(*pictures(tiny_coco), "--boxes", boxes)
+    status, records = predict(*pictures(tiny_coco), "--boxes", boxes, "--min-box-score", "0")
     found = load_detections(boxes)
     assert status == 0
     assert [r["image_id"] for r in records] == found.image_ids.tolist()
     np.testing.assert_allclose([r["bbox"] for r in records], found.boxes_xywh)
     np.testing.assert_allclose([r["bbox_score"] for r in records], found.scores)
+    least = np.sort(found.scores)[-2]
+    _, sure = predict(*pictures(tiny_coco), "--boxes", boxes, "--min-box-score", least)
+    assert sure == [r for r in records if r["bbox_score"] >= least]
+    assert len(sure) == 2
+
+
+def test_boxes_of_an_annotation_file(tiny_coco, predict):
+    status, records = predict(*pictures(tiny_coco), "--boxes", truth(tiny_coco))
+    annotations = load_annotations(truth(tiny_coco))
+    assert status == 0
+    assert [(r["image_id"], tuple(r["bbox"])) for r in records] == [
+        (i, tuple(box))
+        for i, box in zip(annotations.person_image_ids, annotations.boxes_xywh.tolist(), strict=True)
+    ]
+    assert all(r["bbox_score"] == 1 for r in records)
 
 
 def test_coco_boxes_belong_to_the_number_in_the_name_only(tiny_coco, tmp_path, predict, capsys):
@@ -176,7 +192,7 @@ def test_box_scores_as_fifth_numbers_and_nobody(tiny_coco, tmp_path, predict):
     path = tmp_path / "boxes.json"
     content = {picture_name(1): [], picture_name(2): [[*PEOPLE_BOXES[2][0], 0.25], PEOPLE_BOXES[2][1]]}
     path.write_text(json.dumps(content))
-    status, records = predict(*pictures(tiny_coco)[:2], "--boxes", path)
+    status, records = predict(*pictures(tiny_coco)[:2], "--boxes", path, "--min-box-score", "0.2")
     assert status == 0
     assert [(r["image_id"], r["bbox_score"]) for r in records] == [(2, 0.25), (2, 1.0)]
     assert (tmp_path / "out" / "000000000001.pose.jpg").exists()
@@ -188,10 +204,9 @@ def test_predict_without_boxes_says_where_they_come_from(detector, tiny_coco, pr
     assert status == 0
     assert [r["image_id"] for r in records] == [1, 2]
     assert [r["bbox"] for r in records] == [[0, 0, 160, 120]] * 2
-    text = "".join(capsys.readouterr())
-    for name in (picture_name(1), picture_name(2)):
-        assert f"{name}: 1 box(es); " in text
-    assert ("nobody was found" in text) == (detector == "hog")
+    text = capsys.readouterr().out
+    assert ("in 2 pictures nobody was found" in text) == (detector == "hog")
+    assert ("better give --boxes" in text) == (detector == "hog")
 
 
 def test_results_are_in_the_order_of_the_pictures(tiny_coco, tmp_path, predict):
@@ -211,6 +226,118 @@ def test_names_without_numbers_get_running_numbers(tmp_path, predict):
         (2, "7.jpg"),
         (3, "a b.jpg"),
     ]
+
+
+def test_ids_come_from_an_annotation_file_by_name(tiny_coco, tmp_path, predict):
+    """Names that are no numbers, in an order of one's own: without the file they would be 1, 2."""
+    content = json.loads(truth(tiny_coco).read_text())
+    for image in content["images"]:
+        image["file_name"] = f"some/folder/frame {image['id']}.jpg"
+        shutil.copy(pictures(tiny_coco)[image["id"] - 1], tmp_path / f"frame {image['id']}.jpg")
+    (tmp_path / "frames.json").write_text(json.dumps(content))
+    chosen = [tmp_path / "frame 3.jpg", tmp_path / "frame 2.jpg"]
+    status, records = predict(*chosen, "--detector", "whole", "--annotations", tmp_path / "frames.json")
+    assert status == 0
+    assert [(r["image_id"], r["file_name"]) for r in records] == [(3, "frame 3.jpg"), (2, "frame 2.jpg")]
+
+
+def test_a_folder_stands_for_its_pictures(tiny_coco, tmp_path, predict, capsys):
+    """Not for drawings of an earlier run, hidden files, other files, or pictures in folders below."""
+    folder = tmp_path / "photos"
+    (folder / "below").mkdir(parents=True)
+    for name in ("b.jpg", "a.PNG", "b.pose.jpg", ".c.jpg", "below/d.jpg"):
+        cv2.imwrite(str(folder / name), small_picture(1))
+    (folder / "notes.txt").write_text("mine")
+    status, records = predict(folder, pictures(tiny_coco)[0], "--detector", "whole")
+    assert status == 0
+    assert [r["file_name"] for r in records] == ["a.PNG", "b.jpg", picture_name(1)]
+    assert "3 people in 3 pictures" in capsys.readouterr().out
+
+
+def test_pictures_of_one_name_are_drawn_apart(tmp_path, predict):
+    paths = [tmp_path / name for name in ("one/7.jpg", "two/7.jpg", "two/7.png", "x.jpg")]
+    for i, path in enumerate(paths):
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), small_picture(i))
+    boxes = tmp_path / "boxes.json"
+    names = [paths[0].as_posix(), paths[1].as_posix(), "7.png", "x.jpg"]
+    boxes.write_text(json.dumps({name: [[i, 0, 50, 90]] for i, name in enumerate(names)}))
+    status, records = predict(*paths, "--boxes", boxes)
+    assert status == 0
+    assert [(r["image_id"], r["file_name"], r["bbox"][0]) for r in records] == [
+        (i + 1, name, i) for i, name in enumerate(names)
+    ]
+    drawn = {p.name for p in (tmp_path / "out").glob("*.pose.jpg")}
+    assert drawn == {"7.pose.jpg", "7.jpg.pose.jpg", "7.png.pose.jpg", "x.pose.jpg"}
+
+
+def test_evaluate_tells_what_looks_like_a_mistake(tiny_coco, predict, tmp_path, capsys):
+    predict(pictures(tiny_coco)[0], "--boxes", named_boxes(tiny_coco, tmp_path))
+    files = ["--annotations", truth(tiny_coco), "--results", tmp_path / "out" / "results.json"]
+    capsys.readouterr()
+    assert call("evaluate", *files) == 0
+    told = capsys.readouterr().out
+    assert "note: 2 of 3 pictures with people have no result" in told
+    assert "--rescore does first what MMPose does" in told
+    assert call("evaluate", *files, "--rescore") == 0
+    assert "--rescore" not in capsys.readouterr().out
+
+
+def test_results_as_a_table_of_some_parts(tiny_coco, tmp_path, tiny_checkpoint, predict):
+    _, records = predict(*pictures(tiny_coco), "--boxes", named_boxes(tiny_coco, tmp_path))
+    out = tmp_path / "folder.of.mine" / "points.csv"
+    given = ["--boxes", tmp_path / "boxes.json", "--checkpoint", tiny_checkpoint, "--device", "cpu"]
+    assert call("predict", *pictures(tiny_coco), *given, "--out", out, "--parts", "lefthand,foot") == 0
+    table = pd.read_csv(out)
+    assert list(table) == ["file_name", "person", "part", "keypoint", "x", "y", "score"]
+    assert len(table) == 5 * (21 + 6)
+    assert set(table.part) == {"lefthand", "foot"}
+    assert table.person.nunique() == 5
+    row = table[(table.person == 3) & (table.keypoint == "left_heel")].iloc[0]
+    assert row.file_name == records[3]["file_name"]
+    np.testing.assert_allclose(
+        row[["x", "y", "score"]].astype(float), records[3]["foot_kpts"][6:9], atol=1e-4
+    )
+
+
+def test_a_folder_as_out_and_an_earlier_file_that_stays(tiny_coco, tmp_path, tiny_checkpoint, capsys):
+    """A run that fails altogether does not replace what an earlier one wrote."""
+    out, broken = tmp_path / "some" / "where", tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    given = ["--checkpoint", tiny_checkpoint, "--device", "cpu", "--detector", "whole", "--out", out]
+    assert call("predict", pictures(tiny_coco)[0], *given) == 0
+    before = (out / "results.json").read_bytes()
+    capsys.readouterr()
+    assert call("predict", broken, *given) == 2
+    told = capsys.readouterr()
+    assert "1 of 1 pictures were left out" in told.err
+    assert told.out.count("->") == 0
+    assert (out / "results.json").read_bytes() == before
+    assert {p.name for p in out.iterdir()} == {"results.json", f"{pictures(tiny_coco)[0].stem}.pose.jpg"}
+
+
+def test_an_interrupted_run_keeps_what_it_has(tiny_coco, tmp_path, predict, monkeypatch, capsys):
+    """Ctrl-C while the third picture is read; batches of one person, so two are done."""
+    from wbkit.commands import predict as command
+
+    def interrupted(path):
+        if path == pictures(tiny_coco)[2]:
+            raise KeyboardInterrupt
+        return command_read(path)
+
+    command_read = command.read_image
+    monkeypatch.setattr(command, "read_image", interrupted)
+    status, records = predict(*pictures(tiny_coco), "--detector", "whole", "--batch-size", "1")
+    assert status == 2
+    assert [r["image_id"] for r in records] == [1, 2]
+    told = capsys.readouterr()
+    assert "2 people in 2 pictures" in told.out
+    assert f"{pictures(tiny_coco)[2]}: not predicted, interrupted" in told.err
+
+
+def test_drawings_without_a_point_are_told(tiny_coco, predict, capsys):
+    assert predict(*pictures(tiny_coco)[:2], "--detector", "whole", "--threshold", "1e9")[0] == 0
+    assert "no point is sure enough to be drawn in 2 pictures" in capsys.readouterr().out
 
 
 def test_a_broken_picture_among_good_ones(tiny_coco, predict, tmp_path, capsys):

@@ -13,7 +13,14 @@ import pytest
 from wbkit import loops
 from wbkit.annotations import KEYPOINT_FIELDS, load_annotations, load_results
 from wbkit.errors import InputError
-from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
+from wbkit.evaluate import (
+    STATISTICS,
+    doubts,
+    keypoint_errors,
+    per_part_table,
+    precision_recall,
+    reference_table,
+)
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import match, oks
 from wbkit.nms import _Suspects, oks_nms, rescore, rescore_and_nms, soft_oks_nms
@@ -408,6 +415,25 @@ def test_missing_boxes_and_scores_are_named(rng):
         rescore(nothing)
     with pytest.raises(InputError, match=r'"bbox_score": is missing'):
         rescore_and_nms(nothing, method="none", rescoring=False)
+
+
+def test_doubts_about_files_that_can_be_used(rng):
+    """Each mistake made on purpose, in pictures of 640 x 480; without one there is nothing to say."""
+    people = [some_keypoints(rng) for _ in range(3)]
+    truth = annotation_file([annotated(p, i, id=i) for i, p in enumerate(people)], range(4))
+    truth = load_annotations(truth)  # nobody is in the last picture
+    right = load_results([person(p, i, score=1, bbox=[300, 200, 330, 270]) for i, p in enumerate(people)])
+    assert doubts(truth, right) == []
+    assert doubts(truth, right.select(np.zeros(0, int))) == ["the file holds no results"]
+    (note,) = doubts(truth, right.select(np.array([1])))
+    assert note.startswith("2 of 3 pictures with people have no result")
+    (note,) = doubts(truth, replace(right, keypoints=right.keypoints / (640, 480, 1)))
+    assert "should be pixels" in note
+    (note,) = doubts(truth, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1))))
+    assert note.startswith("3 of 3 boxes reach far out")
+    unsaid = replace(truth, image_sizes_wh=np.zeros((4, 2), np.int64))
+    assert doubts(unsaid, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1)))) == []
+    assert doubts(truth, replace(right, boxes_xywh=np.full((3, 4), np.nan))) == []
 
 
 def test_unknown_names_are_refused(rng):

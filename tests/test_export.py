@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 
 from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.cli import main
+from wbkit.commands.models import load_predictor
+from wbkit.errors import InputError
 from wbkit.export import export_onnx
 from wbkit.hrnet import PoseNet
 from wbkit.predict import normalize
 from wbkit.recipes import RECIPES
+from wbkit.runs import Run, identity
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -35,6 +39,22 @@ def test_mmpose_file_has_its_keys_and_comes_back(tiny_checkpoint, tiny_model, tm
     assert report.layout == "MMPose 1.x"
     for name, value in tiny_model.state_dict().items():
         assert torch.equal(model.state_dict()[name], value)
+
+
+def test_a_pth_knows_its_recipe_and_the_size_of_its_crops(tiny_checkpoint, tiny_model, tmp_path):
+    """Those of `wbkit export` and of a training run, at another input size than the recipe's."""
+    other = tmp_path / "other.safetensors"
+    save_pose_weights(tiny_model, other, RECIPES["tiny"].at((96, 128)).metadata())
+    assert export(other, tmp_path / "other.pth") == 0
+    recipe = replace(RECIPES["tiny"].at((64, 96)), head_channels=0)
+    run = Run(tmp_path / "run", identity(recipe, 1, 0, 1, 0))
+    run.save({"state_dict": tiny_model.state_dict()})
+    for path, size in ((tmp_path / "other.pth", (96, 128)), (run.last, (64, 96))):
+        predictor = load_predictor(path, device="cpu")
+        assert (predictor.recipe.name, predictor.recipe.input_size) == ("tiny", size)
+    torch.save({"state_dict": tiny_model.state_dict(), "meta": {"epoch": 3}}, tmp_path / "theirs.pth")
+    with pytest.raises(InputError, match="does not say which recipe"):
+        load_predictor(tmp_path / "theirs.pth", device="cpu")
 
 
 def test_mmpose_is_told_of_a_wider_head(tmp_path, capsys):

@@ -1,9 +1,12 @@
 """What is installed where: pyproject, constraints, conda, Makefile, CI and README agree."""
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -151,6 +154,20 @@ def test_readme_names_the_two_commands():
     readme = text("README.md")
     assert "make demo" in readme
     assert "make test" in readme
+
+
+def test_the_readme_s_python_draws_a_photo(tmp_path, monkeypatch):
+    """The first block as it stands, on a picture of the embedded set."""
+    block = re.search(r"```python\n(.*?load_predictor.*?)```", text("README.md"), re.S)[1]
+    photo = min((ROOT / "data" / "wholebody-mini" / "val2017").iterdir())
+    shutil.copy(photo, tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block, names)
+    assert names["keypoints"].shape[1:] == (133, 2)
+    drawn, plain = (cv2.imread(name) for name in ("photo.pose.jpg", "photo.jpg"))
+    assert drawn.shape == plain.shape
+    assert np.abs(drawn.astype(int) - plain).max() > 60
 
 
 def test_commands_in_the_readme_exist():

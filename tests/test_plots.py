@@ -11,6 +11,7 @@ import pytest
 from helpers import make_annotations
 
 from wbkit.annotations import load_annotations, load_results, results_from_arrays
+from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
 from wbkit.keypoints import COLORS, KEYPOINTS, PARTS
 from wbkit.matching import match
@@ -49,6 +50,23 @@ def test_points_at_or_below_the_threshold_and_far_outside_are_left_out():
     assert draw_pose(picture, keypoints, np.full((1, 133), 0.21), threshold=0.2).any()
     assert not draw_pose(picture, np.full((133, 2), 1e7)).any()
     assert not draw_pose(picture, np.zeros((0, 133, 2)), np.zeros((0, 133))).any()
+
+
+def test_draw_pose_of_some_parts_only():
+    """Each part in a place of its own; what is asked for is drawn there, and nothing elsewhere."""
+    keypoints, places = np.zeros((133, 2)), {}
+    for i, part in enumerate(("body", "foot", "face", "lefthand", "righthand")):
+        places[part] = np.s_[:, 60 * i : 60 * i + 60]
+        points = PARTS[part]
+        n = points.stop - points.start
+        keypoints[points] = np.stack([60 * i + 10 + np.arange(n) % 40, 20 + np.arange(n) % 7], 1)
+    for part, place in places.items():
+        drawn = draw_pose(np.zeros((60, 300, 3), np.uint8), keypoints, parts=(part,))
+        assert drawn[place].any()
+        drawn[place] = 0
+        assert not drawn.any()
+    with pytest.raises(InputError, match=r"shape \(21, 2\).*parts="):
+        draw_pose(np.zeros((60, 300, 3), np.uint8), keypoints[PARTS["lefthand"]])
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

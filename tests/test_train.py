@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -474,7 +475,22 @@ def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
     capsys.readouterr()
     more = ["--init", str(tmp_path / "body" / "final.safetensors"), "--head", "carry_body"]
     assert main(command(train_coco, tmp_path / "whole", *more)) == 0
-    assert "weights loaded" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "weights loaded" in told
+    assert "Before the first update:" in told
+    first = pd.read_csv(tmp_path / "whole" / "metrics.csv").iloc[0]
+    assert first["step"] == 0
+    assert 0 <= first["wholebody"] <= 1
+
+
+def test_without_val_annotations_there_is_no_validation(train_coco, tmp_path, capsys):
+    (train_coco / "annotations" / "coco_wholebody_val_v1.0.json").unlink()
+    assert main(command(train_coco, tmp_path / "run")) == 0
+    assert f"No validation: {train_coco} has no annotations for it; --val-data" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "run" / "metrics.csv")["body"].isna().all()
+    assert (tmp_path / "run" / "final.safetensors").stat().st_mode & 0o077 == 0o044  # others may read it
+    assert main(command(train_coco, tmp_path / "other", "--val-data", str(train_coco))) == 2
+    assert not (tmp_path / "other").exists()  # nothing was begun
 
 
 def test_killed_command_goes_on_to_the_same_file(train_coco, tmp_path):

@@ -266,7 +266,7 @@ def _count_body_keypoints(record: dict) -> int:
 
 def _result_columns(records: Any, file: str) -> Results:
     """Parsed results json -> columns, every field checked."""
-    _require_records(records, file, "a list of results, one object a person")
+    _require_results(records, file)
     table = Table(records, file, "result")
     table.require_person_category()
     keypoints, scores = _keypoint_columns(table), table.numbers("score")
@@ -311,6 +311,23 @@ def _keypoint_columns(table: Table) -> np.ndarray:
         for field, part in KEYPOINT_FIELDS.items()
     ]
     return np.concatenate(columns, axis=1)
+
+
+_ARRAYS = "Arrays (N, 133, 3) become results by `wbkit.annotations.results_from_arrays`"
+
+
+def _require_results(records: Any, file: str) -> None:
+    """Refuse what other programs write, by name."""
+    if isinstance(records, dict) and "instance_info" in records:
+        raise InputError("is MMPose's demo output, no list of results", _ARRAYS, file=file)
+    _require_records(records, file, "a list of results, one object a person")
+    first = records[0] if len(records) else {}
+    if "keypoint_scores" in first or "preds" in first:
+        raise InputError("holds MMPose's predictions, no COCO-WholeBody results", _ARRAYS, file=file)
+    if np.size(first.get("keypoints")) == 3 * NUM_KEYPOINTS:
+        names = ", ".join(KEYPOINT_FIELDS)
+        problem = "has all 133 keypoints in the field keypoints, where COCO-WholeBody has five"
+        raise InputError(problem, f"Split them into {names}. {_ARRAYS}", file=file, record="result 0")
 
 
 def _require_records(records: Any, file: str, expected: str) -> None:

@@ -360,7 +360,7 @@ def _check_width(info: CheckpointInfo, own: dict[str, Tensor]) -> None:
     if info.width not in (None, _sizes(own)[0]):
         raise InputError(
             f"this checkpoint is width {info.width}, the model is width {_sizes(own)[0]}",
-            f"Use {_posenet(info)}",
+            f"Use {_posenet(info)} (on the command line, the --recipe that it was trained with)",
             file=info.source,
         )
 

@@ -41,7 +41,10 @@ def read_image(path: str | Path) -> np.ndarray:
     image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if image is None:
         problem = "is not a picture that OpenCV can read" if content.size else "is empty"
-        raise InputError(problem, "Give a JPEG or PNG; fetch it again if cut off or empty", file=path)
+        remedy = "Give a JPEG or PNG; fetch it again if cut off or empty"
+        if content[4:12].tobytes() in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+            problem, remedy = "is a HEIC picture, which OpenCV cannot read", "Convert it to JPEG"
+        raise InputError(problem, remedy, file=path)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

@@ -16,6 +16,10 @@ import numpy as np
 from wbkit.errors import InputError
 
 DETECTORS = ("auto", "fasterrcnn", "hog", "whole")
+ADVICE = (
+    "Looking for people with OpenCV's built-in detector (HOG), which misses most who sit, turn away or are "
+    "cut off: better give --boxes, or install torchvision's (pip install --editable '.[detector]')"
+)
 _HOG_WINDOW = np.array([64.0, 128.0])  # px; the detector was trained on people 32 x 96 in such a window
 _HOG_MARGIN = np.array([16.0, 16.0])
 _MAX_HOG_SIDE = 800  # px; larger pictures are scanned at this size
@@ -25,11 +29,15 @@ _MIN_SCORE = 0.5
 
 @dataclass(frozen=True)
 class FoundPeople:
-    """Boxes (N, 4) xywh image px, scores (N,) in 0 ... 1, and one sentence on where they come from."""
+    """Boxes (N, 4) xywh image px, scores (N,) in 0 ... 1, and one sentence on where they come from.
+
+    `guessed`: nobody was found, and the whole picture stands in.
+    """
 
     boxes_xywh: np.ndarray
     scores: np.ndarray
     how: str
+    guessed: bool = False
 
 
 def detect_people(image_rgb: np.ndarray, detector: str = "auto") -> FoundPeople:
@@ -76,8 +84,9 @@ def usable_detector(detector: str) -> str:
 def whole_picture(image_rgb: np.ndarray, detector: str = "whole") -> FoundPeople:
     """The picture itself as the one box."""
     height, width = image_rgb.shape[:2]
-    why = "nobody was found, so the box is the whole picture" if detector != "whole" else "the whole picture"
-    return FoundPeople(np.array([[0.0, 0.0, width, height]]), np.ones(1), why)
+    guessed = detector != "whole"
+    why = "nobody was found, so the box is the whole picture" if guessed else "the whole picture"
+    return FoundPeople(np.array([[0.0, 0.0, width, height]]), np.ones(1), why, guessed)
 
 
 def hog_people(image_rgb: np.ndarray) -> FoundPeople:

@@ -87,6 +87,35 @@ def per_part_table(
         return _table(dict(zip(PARTS, statistics, strict=True)))
 
 
+def doubts(annotations: Annotations, results: Results) -> list[str]:
+    """What looks like a mistake in files that can be used all the same, each in one sentence.
+
+    Pictures without results, coordinates that are no pixels, boxes that are corners.
+    """
+    found = []
+    if not len(results):
+        return ["the file holds no results"]
+    wanted = np.unique(annotations.person_image_ids[~annotations.crowd])
+    without = int((~np.isin(wanted, results.image_ids)).sum())
+    if without:
+        found.append(
+            f"{without:,} of {len(wanted):,} pictures with people have no result: those count as missed"
+        )
+    if (np.abs(results.keypoints[..., :2]) <= 1.5).all():
+        found.append("all coordinates lie within 1.5: they should be pixels of the picture, not shares of it")
+    order = np.argsort(annotations.image_ids)
+    known = np.isin(results.image_ids, annotations.image_ids)
+    places = order[np.searchsorted(annotations.image_ids[order], results.image_ids[known])]
+    sizes, boxes = annotations.image_sizes_wh[places], results.boxes_xywh[known]
+    beyond = ((boxes[:, :2] + boxes[:, 2:] > 1.1 * sizes) & (sizes > 0)).any(1)  # False for NaN, too
+    if beyond.mean() > 0.2:
+        found.append(
+            f"{beyond.sum():,} of {len(beyond):,} boxes reach far out of their picture: they should be x, y, "
+            "width, height, not two corners"
+        )
+    return found
+
+
 def _statistics(matches: Matches) -> np.ndarray:
     """The ten `STATISTICS` of one part."""
     precision, recall = precision_recall(matches)  # (T, 101), (T,)

@@ -32,7 +32,7 @@ def export_mmpose(model: PoseNet, path: str | Path, recipe: Recipe) -> dict[str,
     hidden = [m.out_channels for m in model.head.conv_layers if isinstance(m, nn.Conv2d)]
     head = {"conv_out_channels": hidden, "conv_kernel_sizes": [3] * len(hidden)} if hidden else {}
     content = {
-        "meta": {"wbkit_recipe": recipe.name, "head": head},
+        "meta": {"wbkit": recipe.metadata(), "head": head},
         "state_dict": {k: v.detach().cpu().clone() for k, v in model.state_dict().items()},
     }
     with atomic_write(path) as temporary:

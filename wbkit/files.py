@@ -50,6 +50,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        with suppress(PermissionError):  # of a file system that has no modes
+            temporary.chmod(0o666 & ~_umask())  # some libraries write for the owner's eyes only
         temporary.replace(path)
     except OSError as error:
         raise InputError(
@@ -60,12 +62,21 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _umask() -> int:
+    """The process's mask; it can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
 def read_json(path: str | Path) -> Any:
     """Parse a JSON file.
 
     Raises:
         InputError: the file is missing, unreadable, or not JSON; the message says where it breaks off.
     """
+    if Path(path).suffix.lower() in (".csv", ".pkl", ".pickle", ".npz", ".yaml"):
+        raise InputError(f"is a {Path(path).suffix} file, not JSON", "Give the JSON file", file=path)
     try:
         return json.loads(Path(path).read_bytes())
     except OSError as error:

@@ -49,7 +49,8 @@ class Table:
                     f"has {one.size} numbers, expected {math.prod(shape)}" if one.shape != shape else None
                 )
             except KeyError:
-                problem = "is missing"
+                lacking = sum(field not in r for r in self.records)
+                problem = "is missing" + (f" in {lacking} of {len(self.records)}" if lacking > 1 else "")
             except (TypeError, ValueError, OverflowError):
                 values = record[field] if shape and isinstance(record[field], list) else [record[field]]
                 wrong = next((v for v in values if not isinstance(v, (int, float))), values)
@@ -108,6 +109,11 @@ class Table:
         record = self.records[index]
         name = f"{self.kind} {self.places[index]}" + (f" (id {record['id']})" if "id" in record else "")
         remedy = "Correct or remove this record"
+        if all(field not in r for r in self.records):
+            remedy = f"Write it into every {self.kind}"
         if field.endswith("_kpts") and field not in record:
-            remedy = "Plain COCO files lack it: use coco_wholebody_*.json, or results of all 133 keypoints"
+            remedy = (
+                "Plain COCO files lack it: use coco_wholebody_*.json, or results of all 133 keypoints. For a "
+                "part that nobody labelled write zeros"
+            )
         return InputError(problem, remedy, file=self.file, record=name, field=field)

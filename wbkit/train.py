@@ -43,7 +43,8 @@ def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     Returns:
         a scalar.
     """
-    return (weights[..., None, None] * (predicted - target) ** 2).mean()
+    difference = (predicted - target).flatten(2)  # (B, K, HW)
+    return (weights * torch.linalg.vecdot(difference, difference)).sum() / difference.numel()
 
 
 def batch_loss(

@@ -77,7 +77,8 @@ def read_content(path: Path) -> tuple[Any, dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
     if start.startswith((b"PK\x03\x04", b"\x80")):
-        return _unpickle(path), {}
+        content = _unpickle(path)
+        return content, _pickled_metadata(content)
     kinds = ((b"<", "a web page"), (b"version https://git-lfs", "a Git LFS pointer"), (b"\xff\xd8", "a JPEG"))
     kind = next((f" but {name}" for mark, name in kinds if start.lstrip().startswith(mark)), "")
     raise InputError(
@@ -106,6 +107,15 @@ def _unpickle(path: Path) -> Any:
             problem = f"is damaged, cut off, or not written by torch.save ({type(error).__name__})"
             remedy = "Fetch or write it again"
         raise InputError(problem, remedy, file=path) from error
+
+
+def _pickled_metadata(content: Any) -> dict[str, str]:
+    """Recipe and input size, where wbkit wrote the file: `wbkit export` or a training run's state."""
+    content = content if isinstance(content, dict) else {}
+    meta, identity = (v if isinstance(v, dict) else {} for v in map(content.get, ("meta", "identity")))
+    if isinstance(recipe := identity.get("recipe"), dict) and {"name", "input_size"} <= recipe.keys():
+        return {"recipe": recipe["name"], "input_size": "{}x{}".format(*recipe["input_size"])}
+    return dict(meta["wbkit"]) if isinstance(meta.get("wbkit"), dict) else {}
 
 
 def _refused(path: Path, error: pickle.UnpicklingError) -> list[str]:

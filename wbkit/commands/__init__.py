@@ -1,1 +1,1 @@
-"""What each `wbkit` command does; its options are in `wbkit.cli`."""
+"""What each `wbkit` command does; its options are in `wbkit.options`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -22,6 +23,11 @@ from wbkit.predict import Predictor, predict_persons
 
 MAX_PERSONS = 300  # predicted: a minute on two cores; the embedded set has fewer
 SHOWN = 6  # pictures drawn
+
+
+def demo(options: argparse.Namespace) -> None:
+    """`wbkit demo`."""
+    run_demo(options.data, options.out, options.checkpoint)
 
 
 def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,14 @@ Two more files are needed, which have no stable public address:
   {folder}/person_detection_results/COCO_val2017_detections_AP_H_56_person.json
       from the links in https://mmpose.readthedocs.io (dataset_zoo, 2D body keypoints, COCO): only for
       --boxes detections, with which the published numbers were made"""
+
+
+def download(options: argparse.Namespace) -> None:
+    """What was asked for."""
+    if options.what == "coco-val":
+        download_coco_val(options.data)
+    else:
+        download_checkpoint(options.name)
 
 
 def download_coco_val(

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from wbkit.annotations import (
@@ -18,7 +19,7 @@ from wbkit.annotations import (
     save_results,
 )
 from wbkit.errors import InputError
-from wbkit.evaluate import per_part_table, reference_table
+from wbkit.evaluate import doubts, per_part_table, reference_table
 from wbkit.files import atomic_write, read_json
 from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
@@ -40,13 +41,33 @@ def save_table(table: pd.DataFrame, path: Path | None) -> None:
             table.to_csv(temporary)
 
 
+def evaluate(options: argparse.Namespace) -> None:
+    """A results file or a checkpoint, as asked for."""
+    if options.results or options.annotations:
+        if not (options.results and options.annotations):
+            raise InputError("--annotations and --results go together", "Give both")
+        if options.data or options.checkpoint:
+            problem = "a results file and a checkpoint cannot be evaluated in one call"
+            raise InputError(problem, "Leave out --annotations and --results, or --data and --checkpoint")
+        evaluate_results(options)
+    elif options.data:
+        evaluate_checkpoint(options)
+    else:
+        remedy = "Give --annotations and --results, or --data with --checkpoint (wbkit evaluate --help)"
+        raise InputError("there is nothing to evaluate", remedy)
+
+
 def evaluate_results(options: argparse.Namespace) -> None:
     """Score a results file, with the reference beside it if asked for."""
     annotations, results = load_annotations(options.annotations), load_results(options.results)
+    notes = doubts(annotations, results)
     if options.rescore:
         results = rescore_and_nms(results)
+    elif np.isfinite(results.box_scores).any():
+        notes.append("results with box scores, taken as they are: --rescore does first what MMPose does")
     table = per_part_table(annotations, results)
     show_table(table, f"{options.results}: AP and AR by part (nan: nobody has labels there)")
+    print("".join(f"note: {note}\n" for note in notes), end="")
     if options.reference:
         content = results_to_json(results) if options.rescore else read_json(options.results)
         reference = reference_table(options.annotations, content)
@@ -77,17 +98,12 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
         compile=options.compile,
         exact=options.exact,
         flip_test=False if options.no_flip else None,
-        batch_size=options.batch_size,
+        batch_size=32 if options.batch_size is None else options.batch_size,
     )
     raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
     recipe = predictor.recipe
-    results = rescore_and_nms(
-        raw,
-        input_size=recipe.input_size,
-        keypoint_threshold=recipe.keypoint_threshold,
-        nms_threshold=recipe.nms_threshold,
-        num_keypoints=recipe.num_keypoints,
-    )
+    names = ("input_size", "keypoint_threshold", "nms_threshold", "num_keypoints")
+    results = rescore_and_nms(raw, **{name: getattr(recipe, name) for name in names})
     table = per_part_table(annotations, results)
     if recipe.num_keypoints < len(KEYPOINTS):
         table = table.loc[["body"]]
@@ -96,6 +112,7 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     save_table(table, options.out)
     if options.out:
         save_results(options.out.with_suffix(".results.json"), raw)
+        print(f"predictions, before rescoring: {options.out.with_suffix('.results.json')}")
     require_everybody(failures, len(persons))
 
 

@@ -35,7 +35,7 @@ def shipped_model() -> Path | None:
 
 
 def load_predictor(
-    checkpoint: str | Path | None,
+    checkpoint: str | Path | None = None,
     recipe: str | None = None,
     *,
     device: str | None = None,

@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
-from wbkit.annotations import load_detections, results_from_arrays
+from wbkit.annotations import KEYPOINT_FIELDS, results_from_arrays
 from wbkit.commands.models import load_predictor
+from wbkit.commands.photos import Photo, list_photos, results_place
 from wbkit.data import Persons, read_image
-from wbkit.detect import detect_people, usable_detector
+from wbkit.detect import ADVICE, detect_people, usable_detector
 from wbkit.errors import InputError
-from wbkit.files import atomic_write, read_json, write_json
+from wbkit.files import atomic_write, write_json
+from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
 from wbkit.plots import draw_pose
 from wbkit.predict import Predictor, checked_boxes, results_from_predictions
 
+DRAWN_SIDE = 1280  # px; smaller pictures are enlarged for drawing, up to thrice: a face has 68 points
 
-@dataclass(frozen=True)
-class Photo:
-    """A picture to predict: its place, its id in the results, its boxes (None: detect them)."""
 
-    path: Path
-    image_id: int
-    boxes_xywh: np.ndarray | None
-    box_scores: np.ndarray | None
+@dataclass
+class Outcome:
+    """What one process has to say: json records, messages on pictures without any, what to know."""
+
+    records: list[dict] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)  # pictures in whose drawing there is nothing
+    guessed: int = 0  # pictures taken whole, since nobody was found
 
 
 def predict_files(options: argparse.Namespace) -> None:
     """Predict every picture (this process's share under torchrun); rank 0 writes one results file."""
-    photos = list_photos(options.images, options.boxes)
+    out = results_place(options.out)
+    photos = list_photos(options.images, options.boxes, options.min_box_score, options.annotations)
     detector = options.detector if options.boxes else usable_detector(options.detector)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     predictor = load_predictor(
@@ -48,13 +53,22 @@ def predict_files(options: argparse.Namespace) -> None:
         compile=options.compile,
         exact=options.exact,
         flip_test=False if options.no_flip else None,
-        batch_size=options.batch_size,
+        batch_size=_batch_size(options),
     )
-    share = photos[rank::world]
-    records, failures = predict_photos(predictor, share, detector, options.out.parent, rank == 0)
-    parts = gather((records, failures), rank, world)
+    if rank == 0 and detector == "hog" and not options.boxes:
+        print(ADVICE)
+    look = {"threshold": options.threshold, "parts": options.parts}
+    own = predict_photos(predictor, photos[rank::world], detector, out.parent, look, talkative=rank == 0)
+    shares = gather(own, rank, world)
     if rank == 0:
-        finish(photos, [part for part, _ in parts], [f for _, failed in parts for f in failed], options.out)
+        finish(photos, shares, out, options.parts)
+
+
+def _batch_size(options: argparse.Namespace) -> int:
+    """Small on a CPU, which is as fast then: pictures wait in memory until their batch is done."""
+    if options.batch_size is not None:
+        return options.batch_size
+    return 32 if torch.cuda.is_available() and options.device != "cpu" else 8
 
 
 def _local_device(world: int) -> str | None:
@@ -64,121 +78,54 @@ def _local_device(world: int) -> str | None:
     return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
 
 
-def list_photos(images: list[Path], boxes_file: Path | None) -> list[Photo]:
-    """Pictures with their ids and boxes.
-
-    The id is the number that the file's name consists of (as in COCO), else the running number from 1.
-
-    Raises:
-        InputError: a picture is missing or named twice, two have the same id, or the boxes do not fit.
-    """
-    for path in images:
-        if not path.is_file():
-            raise InputError("there is no such picture", "Check the path", file=path)
-    numbers = [int(p.stem) if p.stem.isdecimal() else None for p in images]
-    image_ids = numbers if None not in numbers else list(range(1, len(images) + 1))
-    _require_different(images, image_ids)
-    boxes = read_boxes(boxes_file) if boxes_file else {}
-    photos = []
-    for path, image_id, number in zip(images, image_ids, numbers, strict=True):
-        found = boxes.get(path.name, boxes.get(number))
-        if boxes_file and found is None:
-            raise InputError(
-                f"has no boxes for {path.name}",
-                f'Add {{"{path.name}": [[x, y, width, height]]}} ([] if nobody is there), or leave --boxes '
-                "away to look for people",
-                file=boxes_file,
-            )
-        xywh, scores = (None, None) if found is None else (found[:, :4], found[:, 4])
-        photos.append(Photo(path, image_id, xywh, scores))
-    return photos
-
-
-def _require_different(images: list[Path], image_ids: list[int]) -> None:
-    """Two pictures of one name would be drawn to one file, of one number be one picture in the results."""
-    for keys, what in (([p.stem for p in images], "name"), (image_ids, "number in their names")):
-        seen: dict[str | int, Path] = {}
-        for path, key in zip(images, keys, strict=True):
-            if key in seen:
-                problem = f"{seen[key]} and {path} have the same {what}"
-                raise InputError(problem, "Rename one, or call twice with another --out")
-            seen[key] = path
-
-
-def read_boxes(path: Path) -> dict[str | int, np.ndarray]:
-    """Boxes file -> (n, 5) x, y, width, height, score for every file name or image id.
-
-    Raises:
-        InputError: neither a mapping of file names to boxes nor a COCO detection list.
-    """
-    content = read_json(path)
-    if isinstance(content, dict):
-        return {name: _named_boxes(name, rows, path) for name, rows in content.items()}
-    found = load_detections(path)
-    order = np.argsort(found.image_ids, kind="stable")
-    image_ids, first = np.unique(found.image_ids[order], return_index=True)
-    rows = np.column_stack([found.boxes_xywh, found.scores])[order]  # (M, 5)
-    return dict(zip(image_ids.tolist(), np.split(rows, first[1:]), strict=True)) if len(rows) else {}
-
-
-def _named_boxes(name: str, rows: object, path: Path) -> np.ndarray:
-    """The boxes of one picture, with score 1 where none is given: (n, 5)."""
-    boxes = []
-    for i, row in enumerate(rows if isinstance(rows, list) else [rows]):
-        fits = isinstance(row, list) and len(row) in (4, 5)
-        if not fits or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in row):
-            remedy = 'Write {"photo.jpg": [[x, y, width, height], ...]}; a fifth number is the score'
-            raise InputError(f"is {row!s:.60}", remedy, file=path, record=f"box {i} of {name}")
-        boxes.append([*row, 1.0][:5])
-    return np.array(boxes, float).reshape(-1, 5)
-
-
 def predict_photos(
-    predictor: Predictor, photos: list[Photo], detector: str, out: Path, talkative: bool
-) -> tuple[list[dict], list[str]]:
-    """Results (as json records) and drawings of some photos; and what could not be read.
+    predictor: Predictor, photos: list[Photo], detector: str, out: Path, look: dict, talkative: bool
+) -> Outcome:
+    """Results and drawings of some photos; and what could not be read.
 
     Boxes are looked for, and drawings made, picture by picture, while network batches run across them.
+    An interruption or a failing network ends it early: what is done is kept, what is not is listed.
     """
     taken: list[tuple[Photo, np.ndarray]] = []
-    failures: list[str] = []
+    told = Outcome()
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for photo in photos:
             try:
                 image = read_image(photo.path)
-                photo = with_boxes(photo, image, detector, talkative)
+                photo, guessed = with_boxes(photo, image, detector)
                 checked_boxes(image, photo.boxes_xywh)  # here, where the picture is known
             except InputError as error:
-                failures.append(str(error) if error.file else f"{photo.path}: {error}")
+                told.failures.append(str(error) if error.file else f"{photo.path}: {error}")
                 continue
+            told.guessed += guessed
             taken.append((photo, image))
             yield image, photo.boxes_xywh
 
-    records: list[dict] = []
     answers = predictor.many(pictures())
-    bar = tqdm(answers, total=len(photos), desc="predict", unit="picture", disable=not talkative)
+    bar = tqdm(answers, total=len(photos), desc="predict", unit="picture", smoothing=0, disable=not talkative)
     done = 0
     try:
         for keypoints, scores in bar:
             photo, image = taken.pop(0)
-            records.extend(as_records(photo, keypoints, scores, predictor))
-            save_drawing(out / f"{photo.path.stem}.pose.jpg", draw_pose(image, keypoints, scores))
+            told.records.extend(as_records(photo, keypoints, scores, predictor))
+            save_drawing(out / photo.drawing, *enlarged(image, keypoints), scores, look)
+            if not (scores > look["threshold"]).any():
+                told.bare.append(photo.name)
             done += 1
-    except InputError as error:  # the network failed: what is done is kept, what is not is listed
-        left = photos[done + len(failures) :]
-        failures.extend(f"{photo.path}: not predicted, since a batch failed: {error}" for photo in left)
-    return records, failures
+    except (InputError, KeyboardInterrupt) as error:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"
+        left = len(photos) - done - len(told.failures)
+        told.failures.extend([f"{p.path}: not predicted, {why}" for p in photos[len(photos) - left :]])
+    return told
 
 
-def with_boxes(photo: Photo, image: np.ndarray, detector: str, talkative: bool) -> Photo:
-    """The photo with boxes: its own, or a detector's."""
+def with_boxes(photo: Photo, image: np.ndarray, detector: str) -> tuple[Photo, bool]:
+    """The photo with boxes, its own or a detector's; and whether the picture stands for nobody found."""
     if photo.boxes_xywh is not None:
-        return photo
+        return photo, False
     found = detect_people(image, detector)
-    if talkative:
-        tqdm.write(f"{photo.path.name}: {len(found.boxes_xywh)} box(es); {found.how}")
-    return replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores)
+    return replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores), found.guessed
 
 
 def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predictor: Predictor) -> list[dict]:
@@ -186,7 +133,7 @@ def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predicto
     n = len(keypoints)
     persons = Persons(
         image_ids=np.full(n, photo.image_id),
-        file_names=np.full(n, photo.path.name),
+        file_names=np.full(n, photo.name),
         boxes_xywh=photo.boxes_xywh,
         box_scores=photo.box_scores,
         ids=np.arange(n),
@@ -201,17 +148,29 @@ def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predicto
         results.scores,
         box_scores=results.box_scores,
     )
-    return [{**record, "file_name": photo.path.name} for record in records]
+    return [{**record, "file_name": photo.name} for record in records]
 
 
-def save_drawing(path: Path, picture_rgb: np.ndarray) -> None:
-    """Write a JPEG, atomically."""
+def enlarged(image: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A small picture two or three times as large, and (n, K, 2) keypoints with it."""
+    factor = min(3, DRAWN_SIDE // max(image.shape[:2]))
+    if factor < 2:
+        return image, keypoints
+    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return large, (keypoints + 0.5) * factor - 0.5  # px centres are whole numbers
+
+
+def save_drawing(
+    path: Path, image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict
+) -> None:
+    """Write a picture with its poses as a JPEG, atomically."""
+    picture = draw_pose(image, keypoints, scores, **look)
     with atomic_write(path) as temporary:
-        written = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1]
+        written = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         temporary.write_bytes(written.tobytes())
 
 
-def gather(own, rank: int, world: int) -> list:
+def gather(own: Outcome, rank: int, world: int) -> list[Outcome]:
     """Everybody's share on rank 0, through torch.distributed's gloo; alone: just one's own."""
     if world == 1:
         return [own]
@@ -225,14 +184,53 @@ def gather(own, rank: int, world: int) -> list:
         torch.distributed.destroy_process_group()
 
 
-def finish(photos: list[Photo], parts: list[list[dict]], failures: list[str], out: Path) -> None:
-    """Write the results in the order of the pictures, and say what is missing."""
+def finish(photos: list[Photo], shares: list[Outcome], out: Path, parts: tuple[str, ...] | None) -> None:
+    """Write the results in the order of the pictures, and say what is missing; nothing if all failed."""
     order = {photo.image_id: i for i, photo in enumerate(photos)}
-    records = sorted((r for part in parts for r in part), key=lambda r: order[r["image_id"]])
-    write_json(out, records)
-    print(f"{len(records)} people in {len(photos) - len(failures)} pictures -> {out}; drawings beside it")
+    records = sorted((r for share in shares for r in share.records), key=lambda r: order[r["image_id"]])
+    failures, bare = ([m for share in shares for m in getattr(share, f)] for f in ("failures", "bare"))
+    if len(failures) < len(photos):
+        write(out, records, parts)
+        done = count(len(photos) - len(failures), "picture")
+        print(f"{count(len(records), 'person', 'people')} in {done} -> {out}; drawings beside it")
+    if guessed := sum(share.guessed for share in shares):
+        print(f"in {count(guessed, 'picture')} nobody was found: the whole picture was taken for one person")
+    if bare:
+        print(f"no point is sure enough to be drawn in {count(len(bare), 'picture')}: {', '.join(bare[:5])}")
     if failures:
+        more = f"\n  and {len(failures) - 20} more" * (len(failures) > 20)
         raise InputError(
             f"{len(failures)} of {len(photos)} pictures were left out",
-            "Mend or remove these:\n  " + "\n  ".join(failures),
+            "Mend or remove these:\n  " + "\n  ".join(failures[:20]) + more,
         )
+
+
+def write(out: Path, records: list[dict], parts: tuple[str, ...] | None) -> None:
+    """COCO-WholeBody's json, or with the ending .csv a row for every keypoint (of some parts)."""
+    if out.suffix.lower() == ".json":
+        return write_json(out, records)
+    table = as_table(records)
+    with atomic_write(out) as temporary:
+        table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
+
+
+def as_table(records: list[dict]) -> pd.DataFrame:
+    """A row for every keypoint of every record: file_name, person (from 0 in the file), part, keypoint, x, y,
+    score."""
+    triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
+    xys = np.concatenate([np.zeros((0, 3)), *triples])
+    table = pd.DataFrame(xys, columns=["x", "y", "score"])
+    labels = {
+        "file_name": np.repeat([r["file_name"] for r in records], len(KEYPOINTS)),
+        "person": np.repeat(np.arange(len(records)), len(KEYPOINTS)),
+        "part": np.tile(PART_OF_KEYPOINT, len(records)),
+        "keypoint": np.tile(KEYPOINTS, len(records)),
+    }
+    for i, (name, values) in enumerate(labels.items()):
+        table.insert(i, name, values)
+    return table
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """ "1 picture", "2 pictures"."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -30,30 +30,26 @@ def train(options: argparse.Namespace) -> None:
     recipe = chosen_recipe(options)
     with process_group(options.device):
         first = rank_and_world()[0] == 0
-        hardware = Hardware(
-            device=options.device,
-            workers=options.workers,
-            micro_batch=options.micro_batch,
-            bf16={"auto": None, "fp32": False, "bf16": True}[options.precision],
-            compile=options.compile,
-            sync_bn=options.sync_bn,
-            freeze_bn=options.freeze_bn,
-        )
+        hardware = chosen_hardware(options)
         dataset = training_samples(options, recipe)
         out = options.out or Path("outputs/train") / recipe.name
+        validate = validation(options, recipe, hardware.resolved(), talk=first)
         content = 0 if isinstance(dataset, SyntheticPeople) else dataset.fingerprint()
         told = identity(recipe, len(dataset), options.seed, recipe.schedule.batch_size, content)
         run = Run(out, told, options.resume) if first else _state_only(out, told, options.resume)
         model = initial_model(options, recipe, talk=first)
         if first:
             show_plan(recipe, dataset, hardware.resolved(), out)
+            if validate and options.init and not options.resume:
+                print("Before the first update:")
+                run.log(0, **validate(model))
         fit(
             model,
             recipe,
             dataset,
             hardware=hardware,
             run=run,
-            validate=validation(options, recipe, hardware.resolved()),
+            validate=validate,
             validate_every=options.validate_every,
             save_every=options.save_every,
             minutes=options.minutes,
@@ -65,6 +61,19 @@ def train(options: argparse.Namespace) -> None:
             save_pose_weights(model, out / "final.safetensors", recipe.metadata())
             best = "best.safetensors, " if (out / "best.safetensors").exists() else ""
             print(f"Written to {out}: final.safetensors, {best}metrics.csv, tensorboard/")
+
+
+def chosen_hardware(options: argparse.Namespace) -> Hardware:
+    """Device, precision and the like, as asked for."""
+    return Hardware(
+        device=options.device,
+        workers=options.workers,
+        micro_batch=options.micro_batch,
+        bf16={"auto": None, "fp32": False, "bf16": True}[options.precision],
+        compile=options.compile,
+        sync_bn=options.sync_bn,
+        freeze_bn=options.freeze_bn,
+    )
 
 
 def chosen_recipe(options: argparse.Namespace) -> Recipe:
@@ -120,15 +129,20 @@ def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> Po
 
 
 def validation(
-    options: argparse.Namespace, recipe: Recipe, hardware: Hardware
+    options: argparse.Namespace, recipe: Recipe, hardware: Hardware, talk: bool
 ) -> Callable[[nn.Module], dict[str, float]] | None:
     """A function model -> AP by part on the folder's val pictures with ground-truth boxes.
 
-    A picture that cannot be read is told, and its people count as missed; one that is not there stops the
-    run before it begins.
+    None, which is told, where --data has no annotations for val and no --val-data was given. A picture that
+    cannot be read is told, and its people count as missed; one that is not there stops the run before it
+    begins.
     """
     data = options.val_data or options.data
     if data is None:
+        return None
+    if not options.val_data and not any((data / "annotations").glob("coco_wholebody_val_*")):
+        if talk:
+            print(f"No validation: {data} has no annotations for it; --val-data DIR names another folder")
         return None
     folder = find_coco_folder(data, "val")
     annotations = load_annotations(folder.annotations)

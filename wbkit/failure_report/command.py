@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from wbkit.annotations import Annotations, load_annotations, load_results
 from wbkit.errors import InputError
+from wbkit.evaluate import doubts
 from wbkit.failure_report.collect import Findings, collect
-from wbkit.failure_report.figures import TARGET_WORDS, drawings
+from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, drawings
 from wbkit.failure_report.page import Source, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import spelled_out, write_figures, write_tables
@@ -38,10 +39,11 @@ def analyse_results(options: argparse.Namespace) -> None:
     pictures = find_pictures(annotations, options.annotations, options.images)
     other = _analysed(annotations, options.results_b, options.rescore) if options.results_b else None
     findings = collect(analysis, other, intervals=options.intervals, target=options.target, progress=True)
-    show_summary(findings)
+    names = _names(options.results, options.results_b)
+    show_summary(findings, names)
     out: Path = options.out
     write_tables(findings, out / "tables", keypoints_csv=options.keypoints_csv)
-    drawn = list(drawings(findings, names=_names(options.results, options.results_b)))
+    drawn = list(drawings(findings, names=names))
     images = write_figures(tqdm(drawn, desc="figures", unit="figure"), out / "figures")
     other_name = options.results_b.name if options.results_b else None
     source = Source(options.annotations.name, options.results.name, other_name, options.rescore)
@@ -62,6 +64,8 @@ def show_table(table: pd.DataFrame, title: str) -> None:
 
 def _analysed(annotations: Annotations, file: Path, rescore: bool) -> Analysis:
     results = load_results(file)
+    for note in doubts(annotations, results):
+        print(f"note: {file.name}: {note}")
     return analyse(annotations, rescore_and_nms(results) if rescore else results)
 
 
@@ -72,7 +76,7 @@ def _names(a: Path, b: Path | None) -> tuple[str, str]:
     return f"{a.parent.name}/{a.stem}", f"{b.parent.name}/{b.stem}"
 
 
-def show_summary(findings: Findings) -> None:
+def show_summary(findings: Findings, names: tuple[str, str]) -> None:
     """Print AP by part, the costliest causes, and what the second results changed."""
     table = findings.tables.get("intervals", findings.tables["parts"])
     show_table(table, "AP and AR by part (nan: nobody has labels there)")
@@ -81,7 +85,7 @@ def show_summary(findings: Findings) -> None:
     print("\nWhat became of the labelled keypoints, percent")
     print(spelled_out(shown).to_string(float_format="{:.1f}".format))
     print("\nWhat costs most AP, each cause repaired alone (the report has all)")
-    print(TARGET_WORDS[findings.target])
+    print(f"{TARGET_WORDS[findings.target]}; {SCORING_WORDS}")
     rows = {}
     for part in findings.tables["parts"].index:
         dearest = costliest(findings, part).head(3)
@@ -90,5 +94,6 @@ def show_summary(findings: Findings) -> None:
     print(pd.DataFrame.from_dict(rows, orient="index").to_string(header=False))
     if findings.other is not None:
         columns = ["AP_a", "AP_b", "AP_difference", "AP_low", "AP_high"]
-        title = f"the second results beside the first ({findings.compared} resamples for AP_low to AP_high)"
+        a, b = names
+        title = f"a: {a}, b: {b} ({findings.compared} resamples for AP_low to AP_high)"
         show_table(findings.tables["comparison_parts"][columns], title)

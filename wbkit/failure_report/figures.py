@@ -22,6 +22,12 @@ TARGET_WORDS = {
     "(the correction of Ronchi & Perona)",
 }
 """What a repair does, for each of `wbkit.failures.repairs.TARGETS`."""
+SCORING_WORDS = (
+    'the repair "scoring" makes each detection\'s score its OKS, so that it also tells what wrong ranking '
+    'between persons costs, where the class of that name is about two detections of one; "good" is what '
+    "the annotators' margin leaves"
+)
+"""What two repairs do that bear the names of classes."""
 
 _SQUARES = {
     "face": ", by regions (the diagonal: on the mirrored point of the same region)",

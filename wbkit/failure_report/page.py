@@ -11,7 +11,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from wbkit.failure_report.collect import MEANINGS, Findings
-from wbkit.failure_report.figures import TARGET_WORDS, Drawing
+from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, Drawing
 from wbkit.failure_report.pictures import Pictures, person_figure
 from wbkit.failure_report.write import png_text, table_text, with_intervals
 from wbkit.failures import CLASSES, LABELLED_CAUSES
@@ -69,7 +69,7 @@ def report_notebook(
     parts += ["## Do scores mean what they say?", *figures("calibration")]
     parts += ["## Persons found, missed, found twice", *_persons(findings)]
     if findings.other is not None:
-        parts += ["## Compared with the other results", *_comparison(findings), *figures("comparison")]
+        parts += [f"## Compared with {source.other}", *_comparison(findings, source), *figures("comparison")]
     parts += ["## The worst persons", *_gallery(findings, pictures)]
     parts += ["## The classes", _KS, *_classes(findings, pictures)]
     parts += ["## Files beside this page", _files(findings)]
@@ -103,11 +103,13 @@ def causes_beside_chance(findings: Findings) -> pd.DataFrame:
 def _head(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
     pairs = findings.analysis.pairs
     rescored = " (rescored and suppressed as MMPose does)" if source.rescored else ""
+    compared = f" `{source.other}`{rescored} is compared with it below." if source.other else ""
     yield (
-        f"# Failure analysis of {source.results}\n\n"
+        f"# Failure analysis of {source.results}{f' and {source.other}' if source.other else ''}\n\n"
         f"`{source.results}`{rescored} on `{source.annotations}`: {len(pairs.results):,} detections, "
         f"{len(pairs.persons):,} labelled persons, {int(pairs.labelled.sum()):,} labelled keypoints. Every "
-        "labelled keypoint has exactly one cause; the definitions stand at the end.\n\n## AP and AR"
+        "labelled keypoint has exactly one cause; the definitions stand at the end."
+        f"{compared}\n\n## AP and AR"
     )
     table = findings.tables.get("intervals")
     table = findings.tables["parts"] if table is None else with_intervals(table)
@@ -151,7 +153,7 @@ def _costs_in_words(findings: Findings) -> str:
                 f"- **{words(part)}**: {words(str(first['repair']))} costs most, {cost_text(first)}; without "
                 f"it AP would be {first['AP']:.3f} instead of {measured[part]:.3f}."
             )
-    how = f"Each cause repaired alone; {TARGET_WORDS[findings.target]}.\n"
+    how = f"Each cause repaired alone; {TARGET_WORDS[findings.target]}; {SCORING_WORDS}.\n"
     return "\n".join([how, *lines]) if lines else "No repair raises an AP."
 
 
@@ -181,11 +183,12 @@ def _persons(findings: Findings) -> Iterator[str | NotebookNode]:
     yield output_cell({"text/html": table_text(findings.tables["hallucinations"])})
 
 
-def _comparison(findings: Findings) -> Iterator[str | NotebookNode]:
+def _comparison(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
     least = "" if findings.resamples else ", though none were asked for: a difference without one says little"
     yield (
-        f"Intervals (95 %) of the differences come from {findings.compared:,} bootstrap resamples of the "
-        f"pictures{least}. Both results are evaluated on the same resampled pictures."
+        f"a is `{source.results}`, b is `{source.other}`. Intervals (95 %) of the differences come from "
+        f"{findings.compared:,} bootstrap resamples of the pictures{least}. Both results are evaluated on "
+        "the same resampled pictures."
     )
     columns = [f"{s}_{end}" for s in ("AP", "AR") for end in ("a", "b", "difference", "low", "high")]
     yield output_cell({"text/html": table_text(findings.tables["comparison_parts"][columns])})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = Fals
     """
     written = []
     for name, table in (*findings.tables.items(), ("keypoints", findings.keypoints)):
-        kinds = {".parquet": table.to_parquet, ".csv": table.to_csv}
+        numbers = table.index.nlevels == 1 and not table.index.name and table.index.dtype.kind == "i"
+        kinds = {".parquet": table.to_parquet, ".csv": partial(table.to_csv, index=not numbers)}
         for ending, write in kinds.items():
             if ending == ".csv" and name == "keypoints" and not keypoints_csv:
                 continue

@@ -75,7 +75,7 @@ def plot_confusions(
     ax.margins(x=0.22)
     finish(ax, title or "Predicted where another keypoint is", xlabel="labelled keypoints")
     if len(rows):
-        ax.legend(frameon=False, fontsize=9, loc="lower right")
+        ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     else:
         ax.text(0.5, 0.5, "no keypoint lies on another one", transform=ax.transAxes, ha="center")
         ax.set(xticks=[], yticks=[])

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from wbkit.errors import InputError
 from wbkit.keypoints import COLORS, KEYPOINTS, PART_OF_KEYPOINT, PARTS, SKELETON, side_of
 
 _SMALL_PARTS = ("face", "lefthand", "righthand")
@@ -22,6 +23,7 @@ def draw_pose(
     *,
     threshold: float = 0.2,
     thickness: float | None = None,
+    parts: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Skeletons over a picture: left orange, right blue, midline green, face purple.
 
@@ -31,13 +33,23 @@ def draw_pose(
         scores: (N, 133) or (133,); points at or below `threshold`, and their links, are left out.
             None: draw all.
         thickness: line width, px; None: by the picture's size, thinner for small people.
+        parts: draw only these, such as ("lefthand", "righthand"); None: all.
 
     Returns:
         a new (H, W, 3) uint8 picture.
+
+    Raises:
+        InputError: `keypoints` have another shape.
     """
     picture = np.ascontiguousarray(image_rgb).copy()
-    keypoints = np.asarray(keypoints, np.float64).reshape(-1, len(KEYPOINTS), 2)
+    keypoints = np.asarray(keypoints, np.float64)
+    if keypoints.shape[-2:] != (len(KEYPOINTS), 2) or keypoints.ndim > 3:
+        remedy = "Give all 133, (N, 133, 2); parts=(...) draws some of them"
+        raise InputError(f"keypoints to draw have shape {keypoints.shape}", remedy)
+    keypoints = keypoints.reshape(-1, len(KEYPOINTS), 2)
     shown = np.isfinite(keypoints).all(-1)  # (N, 133)
+    if parts is not None:
+        shown &= np.isin(PART_OF_KEYPOINT, parts)
     if scores is not None:
         shown &= np.asarray(scores).reshape(shown.shape) > threshold
     for points, visible in zip(keypoints, shown, strict=True):
@@ -59,10 +71,15 @@ def _draw_links(picture: np.ndarray, places: list, visible: np.ndarray, thicknes
 
 
 def _draw_points(picture: np.ndarray, places: list, visible: np.ndarray, thickness: float) -> None:
+    """Those of a face or hand small enough for its size to stay apart, the others with a white rim."""
+    radii = np.full(len(KEYPOINTS), thickness * 1.6)  # px
+    for part in _SMALL_PARTS:
+        shown = np.array(places)[PARTS[part]][visible[PARTS[part]]]
+        extent = np.ptp(shown, axis=0).max() / 2**SUBPIXEL_BITS if len(shown) else 0.0
+        radii[PARTS[part]] = np.clip(extent / 45, 0.5, thickness * 0.7)
     for k in np.flatnonzero(visible):
-        radius = thickness * (0.7 if PART_OF_KEYPOINT[k] in _SMALL_PARTS else 1.6)
-        size = max(1, round(radius * 2**SUBPIXEL_BITS))
-        if radius > 2:
+        size = max(1, round(radii[k] * 2**SUBPIXEL_BITS))
+        if radii[k] > 2 and PART_OF_KEYPOINT[k] not in _SMALL_PARTS:
             cv2.circle(picture, places[k], size + 12, (255, 255, 255), -1, cv2.LINE_AA, SUBPIXEL_BITS)
         cv2.circle(picture, places[k], size, COLORS[side_of(int(k))], -1, cv2.LINE_AA, SUBPIXEL_BITS)
 

@@ -1,0 +1,310 @@
+"""What each `wbkit` command can be told, with examples: the texts of `wbkit COMMAND --help`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from wbkit.keypoints import PARTS
+
+EXAMPLES = {
+    "demo": """examples:
+  wbkit demo                                   the embedded people, or data/coco if you have it
+  wbkit demo --data data/coco --out outputs/x  your COCO-WholeBody folder
+
+Predicts everybody in the ground truth's boxes (the first 300 of a large set) with the model that comes with
+wbkit, prints AP by part and the ten worst keypoints, and draws poses, heatmaps and precision-recall.""",
+    "predict": """examples:
+  wbkit predict photo.jpg --checkpoint w32_dark_256x192          fetches the published weights once
+  wbkit predict photos/ --out outputs/photos                     all pictures of a folder
+  wbkit predict photos/ --out hands.csv --parts lefthand,righthand   a row for every keypoint
+  wbkit predict a.jpg b.jpg --boxes boxes.json --checkpoint my.safetensors --recipe tiny
+  torchrun --nproc-per-node 2 --no-python wbkit predict *.jpg --checkpoint ...   each process takes a share
+
+boxes.json: {"photo.jpg": [[x, y, width, height], ...]} (a fifth number is the box's score), or a COCO
+detection or annotation file. Without boxes people are looked for, with little success unless torchvision is
+there (pip install 'wbkit[detector]' from the checkout): OpenCV's own detector knows upright, whole people.
+
+The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
+righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
+model is sure, sometimes above, no probability. A person's score is bbox_score times the mean score of the
+keypoints above .2. image_id comes from --annotations, else from names that are numbers (as in COCO), else it
+counts from 1. The model that comes with wbkit takes about .15 s a person on two CPU cores.""",
+    "evaluate": """examples:
+  wbkit evaluate --annotations coco_wholebody_val_v1.0.json --results results.json
+  wbkit evaluate --annotations A.json --results R.json --rescore --reference
+  wbkit evaluate --recipe w32_dark_256x192 --checkpoint w32_dark_256x192 --data data/coco --boxes detections
+
+The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
+runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
+    "reproduce": """examples:
+  wbkit reproduce --data data/coco
+
+Measures the published systems (w32_dark_256x192, w48_dark_plus_384x288) on COCO-WholeBody val with the
+detector's boxes and flip test, and prints the published numbers beside the measured ones. Needs COCO val2017,
+COCO-WholeBody's annotations and the detections (wbkit download coco-val says where); fetches the checkpoints.
+Minutes on a GPU, hours on a CPU; what was measured stays in --out, so an interrupted run goes on.""",
+    "train": """examples:
+  wbkit train --recipe tiny --data data/people --out outputs/train/tiny         a laptop
+  wbkit train --recipe tiny --data data/people --out outputs/train/tiny --resume   ... goes on
+  wbkit train --recipe tiny --synthetic 20000 --val-data data/wholebody-mini    rendered on the fly
+  torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
+
+the + recipe, COCO's 17 keypoints first, then 133 with a fresh last layer:
+  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --keypoints 17 --out w48_17
+  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --init w48_17/final.safetensors --head fresh
+
+The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
+is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few
+pictures a second for W32: train the recipe called tiny there.""",
+    "export": """examples:
+  wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.pth          for MMPose 1.x
+  wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.onnx         RGB crops -> heatmaps
+  wbkit export --checkpoint outputs/train/tiny/best.safetensors --half --out small.safetensors
+
+The ONNX graph takes uint8 RGB crops (batch, height, width, 3), normalises them itself, and is compared with
+PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]').""",
+    "synth": """examples:
+  wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
+  wbkit synth --out data/hard --pictures 20000 --seed 2 --mix hard      more seats, squats, backs, far people
+
+Rendered people with exact labels, in COCO-WholeBody's format and folder layout: wbkit demo --data data/people
+works on it. The same seed gives the same pictures whatever the workers; a killed run goes on.""",
+    "download": """examples:
+  wbkit download coco-val
+  wbkit download checkpoint w32_dark_256x192
+
+Interrupted downloads go on where they stopped; hashes are verified. What has no stable public address is
+named with the page to get it from.""",
+}
+
+
+def demo(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="COCO-WholeBody folder (default: data/coco, else the embedded set)",
+    )
+    add("--out", type=Path, default=Path("outputs/demo"), metavar="DIR", help="default: %(default)s")
+    add("--checkpoint", metavar="F", help="default: the model in data/models")
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--recipe",
+        metavar="R",
+        help="w32_dark_256x192, w48_dark_plus_384x288, tiny; default: as the checkpoint says",
+    )
+    add(
+        "--checkpoint",
+        metavar="F",
+        help="weights: file, address, or the name of published ones (default: the model in data/models)",
+    )
+    _device_options(parser)
+    add(
+        "--bf16",
+        action="store_true",
+        help="bfloat16: faster on GPUs and CPUs with AVX512-BF16 or AMX, hundredths of a pixel off",
+    )
+    add("--compile", action="store_true", help="compile first (half a minute), then faster")
+    add(
+        "--exact",
+        action="store_true",
+        help="leave BatchNorm and memory layout as in training, for comparisons to the last digit",
+    )
+    add("--no-flip", action="store_true", help="no averaging with the mirrored picture")
+
+
+def _device_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    add("--batch-size", type=int, metavar="N", help="people a batch (default: 32, for predict on a CPU 8)")
+
+
+def predict(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
+    add("--boxes", type=Path, metavar="FILE", help="person boxes, see below")
+    add("--min-box-score", type=float, default=0.3, metavar="S", help="of --boxes (default: %(default)s)")
+    add("--annotations", type=Path, metavar="A.json", help="take image ids from here, by file name")
+    add(
+        "--detector",
+        default="auto",
+        help="without --boxes: auto, fasterrcnn, hog or whole (default: %(default)s)",
+    )
+    _model_options(parser)
+    add(
+        "--out",
+        type=Path,
+        default=Path("outputs/predict/results.json"),
+        metavar="FILE",
+        help="results, .json or .csv, or a folder; drawings go beside them (default: %(default)s)",
+    )
+    add("--parts", type=parts, metavar="P,P", help="drawn, and in a .csv: body,foot,face,lefthand,righthand")
+    add("--threshold", type=float, default=0.2, metavar="T", help="of points drawn (default: %(default)s)")
+
+
+def evaluate(parser: argparse.ArgumentParser) -> None:
+    files = parser.add_argument_group("a results file of any model")
+    files.add_argument("--annotations", type=Path, metavar="A.json", help="COCO-WholeBody annotations")
+    files.add_argument("--results", type=Path, metavar="R.json", help="COCO-WholeBody results")
+    files.add_argument(
+        "--rescore",
+        action="store_true",
+        help="first rescore (box score x mean keypoint score) and suppress duplicates, as MMPose",
+    )
+    files.add_argument(
+        "--reference", action="store_true", help="also run xtcocotools, and print the largest difference"
+    )
+    pipeline = parser.add_argument_group("a checkpoint, on a COCO-WholeBody folder")
+    pipeline.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with annotations/, val2017/, person_detection_results/",
+    )
+    pipeline.add_argument(
+        "--boxes", choices=("gt", "detections"), default="gt", help="whose boxes (default: %(default)s)"
+    )
+    _workers_option(pipeline)
+    _model_options(pipeline)
+    parser.add_argument("--out", type=Path, metavar="table.csv", help="also write the table")
+
+
+def _workers_option(parser: argparse.ArgumentParser) -> None:
+    text = "processes that read pictures (default: %(default)s)"
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help=text)
+
+
+def reproduce(parser: argparse.ArgumentParser) -> None:
+    add = partial(parser.add_argument, metavar="DIR", type=Path)
+    add(
+        "--data",
+        default=Path("data/coco"),
+        help="COCO-WholeBody folder with detections (default: %(default)s)",
+    )
+    add("--out", default=Path("outputs/reproduce"), help="tables, one a system (default: %(default)s)")
+    _device_options(parser)
+    _workers_option(parser)
+
+
+def analyse(parser: argparse.ArgumentParser) -> None:
+    from wbkit.failure_report.options import EPILOG, add_arguments
+
+    add_arguments(parser)
+    parser.epilog = EPILOG
+
+
+def train(parser: argparse.ArgumentParser) -> None:
+    _what_to_train(parser)
+    _how_to_train(parser)
+
+
+def positive(kind: type) -> Callable[[str], float]:
+    """An argparse type: a number of that kind above 0."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    number.__name__ = f"positive {kind.__name__}"  # argparse's message for text that is no number
+    return number
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """An argparse type: names of parts, between commas."""
+    names = tuple(text.split(","))
+    known = list(PARTS)[:5]
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+    return names
+
+
+def _what_to_train(parser: argparse.ArgumentParser) -> None:
+    from wbkit.synth.write import parse_size
+
+    add = parser.add_argument_group("what").add_argument
+    add(
+        "--recipe",
+        default="tiny",
+        metavar="R",
+        help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default)",
+    )
+    add("--data", type=Path, metavar="DIR", help="COCO-WholeBody folder with train2017/")
+    add(
+        "--synthetic",
+        type=positive(int),
+        metavar="N",
+        help="instead: people rendered on the fly, N samples an epoch",
+    )
+    add("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: --data)")
+    add("--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)")
+    add("--init", metavar="F", help="weights to start from: file, address or published name")
+    add(
+        "--head",
+        choices=("load", "fresh", "carry_body"),
+        default="load",
+        help="head of --init: loaded, left fresh, or only its 17 body maps carried over",
+    )
+    add("--epochs", type=positive(int), metavar="N", help="milestones move in proportion")
+    add(
+        "--input-size",
+        type=parse_size,
+        metavar="WxH",
+        help="other crops than the recipe's: start small, then --init from there",
+    )
+    add("--batch-size", type=positive(int), metavar="N", help="over all processes")
+    add("--learning-rate", type=positive(float), metavar="LR", help="default: the recipe's, scaled")
+    add("--seed", type=int, default=0, metavar="S", help="default: 0")
+
+
+def _how_to_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("how").add_argument
+    add("--out", type=Path, metavar="DIR", help="default: outputs/train/RECIPE")
+    add("--resume", action="store_true", help="go on with the run in --out")
+    add("--minutes", type=positive(float), metavar="M", help="stop then, with the state kept for --resume")
+    add("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
+    add(
+        "--micro-batch", type=positive(int), metavar="N", help="samples a forward pass, where memory is short"
+    )
+    add("--workers", type=int, default=1, metavar="N", help="processes that make samples (default: 1)")
+    add("--compile", action="store_true", help="torch.compile (GPUs)")
+    add("--sync-bn", action="store_true", help="BatchNorm over all GPUs")
+    add("--freeze-bn", action="store_true", help="BatchNorm keeps its statistics")
+    add("--validate-every", type=positive(int), default=1, metavar="N", help="epochs (default: 1)")
+    add("--save-every", type=positive(int), default=200, metavar="N", help="updates between states (200)")
+
+
+def export(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--checkpoint", metavar="F", help="default: the model in data/models")
+    add("--recipe", metavar="R", help="default: as the checkpoint says")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the ending says what: .pth .onnx .safetensors",
+    )
+    add("--half", action="store_true", help="safetensors: convolutions in float16")
+
+
+def synth(parser: argparse.ArgumentParser) -> None:
+    from wbkit.synth.write import add_arguments
+
+    add_arguments(parser)
+
+
+def download(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", choices=("coco-val", "checkpoint"))
+    add("name", nargs="?", help="which checkpoint: a recipe's name or an address")
+    add("--data", type=Path, metavar="DIR", help="where COCO goes (default: data/coco)")
