@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +12,15 @@ import onnxruntime
 import pytest
 import torch
 
+import wbkit.commands.models
+import wbkit.geometry
 from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.cli import main
 from wbkit.commands.models import load_predictor
 from wbkit.errors import InputError
-from wbkit.export import export_onnx
+from wbkit.export import export_mmpose, export_onnx
 from wbkit.hrnet import PoseNet
+from wbkit.options import EXAMPLES
 from wbkit.predict import normalize
 from wbkit.recipes import RECIPES
 from wbkit.runs import Run, identity
@@ -57,15 +62,40 @@ def test_a_pth_knows_its_recipe_and_the_size_of_its_crops(tiny_checkpoint, tiny_
         load_predictor(tmp_path / "theirs.pth", device="cpu")
 
 
-def test_mmpose_is_told_of_a_wider_head(tmp_path, capsys):
-    """As its HeatmapHead takes them: conv_out_channels=(6,), conv_kernel_sizes=(3,)."""
-    wide, out = tmp_path / "wide.safetensors", tmp_path / "wide.pth"
-    save_pose_weights(PoseNet(16, head_channels=6), wide, RECIPES["tiny"].metadata())
-    assert export(wide, out) == 0
-    assert "model.head: conv_out_channels=[6] conv_kernel_sizes=[3]" in capsys.readouterr().out
-    content = torch.load(out, weights_only=True)
-    assert content["meta"]["head"] == {"conv_out_channels": [6], "conv_kernel_sizes": [3]}
-    assert content["state_dict"]["head.conv_layers.0.weight"].shape == (6, 16, 3, 3)
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_mmpose_s_configuration_fits_the_weights(name, tmp_path):
+    """Read as Python. (MMPose 1.3.2 itself, with the shipped model: keypoints within .001 px of ours.)"""
+    recipe, out = RECIPES[name], tmp_path / "mine.pth"
+    model = PoseNet(recipe.width, head_channels=recipe.head_channels)
+    assert export_mmpose(model, out, recipe) == tmp_path / "mine.py"
+    found: dict = {}
+    exec((tmp_path / "mine.py").read_text(), found)
+    weights, (backbone, head) = model.state_dict(), (found["model"][k] for k in ("backbone", "head"))
+    for i in (2, 3, 4):
+        stage = backbone["extra"][f"stage{i}"]
+        for branch, channels in enumerate(stage["num_channels"]):
+            for module in range(stage["num_modules"]):
+                for block in range(stage["num_blocks"][branch]):
+                    at = f"backbone.stage{i}.{module}.branches.{branch}.{block}.conv1.weight"
+                    assert weights.pop(at).shape[0] == channels
+    assert not [
+        key for key in weights if re.search(r"stage.*branches.*conv1\.weight", key)
+    ]  # no more of them
+    assert (head["out_channels"], head["in_channels"]) == (133, recipe.width)
+    convolutions = [
+        w.shape[:1] + w.shape[2:3] for k, w in weights.items() if k == "head.conv_layers.0.weight"
+    ]
+    assert [*zip(head["conv_out_channels"], head["conv_kernel_sizes"], strict=True)] == convolutions
+    decoder = head["decoder"]
+    assert decoder["type"] == ("UDPHeatmap" if recipe.udp else "MSRAHeatmap")
+    assert (decoder["input_size"], decoder["heatmap_size"], decoder["sigma"]) == (
+        recipe.input_size,
+        recipe.heatmap_size,
+        recipe.sigma,
+    )
+    affine = found["test_dataloader"]["dataset"]["pipeline"][2]
+    assert (affine["input_size"], affine["use_udp"]) == (recipe.input_size, recipe.udp)
+    assert found["model"]["test_cfg"]["shift_heatmap"] == recipe.shift_flipped
 
 
 def test_onnx_gives_the_same_heatmaps(tiny_checkpoint, tiny_model, tmp_path, capsys):
@@ -78,8 +108,24 @@ def test_onnx_gives_the_same_heatmaps(tiny_checkpoint, tiny_model, tmp_path, cap
     theirs = session.run(None, {"crops": crops})[0]
     with torch.inference_mode():
         ours = tiny_model(normalize(torch.from_numpy(crops))).numpy()
+    assert session.get_modelmeta().custom_metadata_map == RECIPES["tiny"].metadata()
     assert theirs.shape == (3, 133, map_h, map_w)
     assert np.abs(theirs - ours).max() <= 1e-4 * np.abs(ours).max()
+
+
+def test_from_a_photo_to_points_by_onnx_as_the_help_says(tiny_checkpoint, tmp_path, monkeypatch):
+    """The lines of `wbkit export --help`, run; beside the predictor without its flip test."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tiny_checkpoint, "best.safetensors")
+    assert export(tiny_checkpoint, Path("tiny.onnx")) == 0
+    names = {"wbkit": wbkit, "onnxruntime": onnxruntime, "np": np, "torch": torch}
+    names["image"] = np.random.default_rng(0).integers(0, 256, (200, 150, 3), dtype=np.uint8)
+    names["boxes"] = np.array([[10.0, 20, 90, 160], [40, 5, 80, 120]])
+    lines = EXAMPLES["export"].split("with it:\n")[1].splitlines()
+    exec("\n".join(line.strip() for line in lines), names)
+    expected, scores = load_predictor(tiny_checkpoint, flip_test=False)(names["image"], names["boxes"])
+    np.testing.assert_allclose(names["scores"].numpy(), scores, atol=1e-4 * scores.max())
+    assert np.median(np.abs(names["points"] - expected)) < 0.01
 
 
 def test_onnx_that_differs_is_not_kept(tiny_model, tmp_path, monkeypatch):

@@ -14,30 +14,97 @@ from wbkit.checkpoints import save_pose_weights
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
 from wbkit.hrnet import PoseNet
-from wbkit.predict import normalize
+from wbkit.keypoints import NUM_KEYPOINTS
+from wbkit.predict import MEAN_RGB, STD_RGB, normalize
 from wbkit.recipes import Recipe
 
 ONNX_TOLERANCE = 1e-4  # largest difference to PyTorch, relative to the largest heatmap value
 _OPSET = 17
 
 
-def export_mmpose(model: PoseNet, path: str | Path, recipe: Recipe) -> dict[str, list[int]]:
-    """Write a checkpoint that MMPose 1.x loads (`init_model`, `--cfg-options load_from=...`).
+def export_mmpose(model: PoseNet, path: str | Path, recipe: Recipe) -> Path:
+    """Write a checkpoint for MMPose 1.x, and beside it the configuration that it needs.
 
     The keys are PoseNet's own, which are MMPose's; `tests/golden` holds its list to compare with.
 
     Returns:
-        what its configuration's `model.head` must say for these weights, beside the usual; also in `meta`.
+        the configuration's path: `path` with the ending .py.
     """
-    hidden = [m.out_channels for m in model.head.conv_layers if isinstance(m, nn.Conv2d)]
-    head = {"conv_out_channels": hidden, "conv_kernel_sizes": [3] * len(hidden)} if hidden else {}
     content = {
-        "meta": {"wbkit": recipe.metadata(), "head": head},
+        "meta": {"wbkit": recipe.metadata()},
         "state_dict": {k: v.detach().cpu().clone() for k, v in model.state_dict().items()},
     }
     with atomic_write(path) as temporary:
         torch.save(content, temporary)
-    return head
+    config = Path(path).with_suffix(".py")
+    with atomic_write(config) as temporary:
+        temporary.write_text(mmpose_config(model, recipe, Path(path).name))
+    return config
+
+
+_CONFIG = """# For MMPose 1.x: inference_topdown(init_model("{stem}.py", "{name}"), "photo.jpg")
+default_scope = "mmpose"
+codec = dict({codec})
+model = dict(
+    type="TopdownPoseEstimator",
+    data_preprocessor=dict(type="PoseDataPreprocessor", mean={mean}, std={std}, bgr_to_rgb=True),
+    backbone=dict(
+        type="HRNet",
+        extra=dict(
+            stage1=dict(num_modules=1, num_branches=1, block="BOTTLENECK", num_blocks=[4], num_channels=[64]),
+{stages}
+        ),
+    ),
+    head=dict(
+        type="HeatmapHead",
+        in_channels={width},
+        out_channels={num_keypoints},
+        deconv_out_channels=None,
+        conv_out_channels={hidden},
+        conv_kernel_sizes={kernels},
+        loss=dict(type="KeypointMSELoss", use_target_weight=True),
+        decoder=codec,
+    ),
+    test_cfg=dict(flip_test={flip_test}, flip_mode="heatmap", shift_heatmap={shift_flipped}),
+)
+train_dataloader = dict(dataset=dict(type="{dataset}"))  # whose names of keypoints these are
+pipeline = [
+    dict(type="LoadImage"),
+    dict(type="GetBBoxCenterScale", padding={padding}),
+    dict(type="TopdownAffine", input_size={input_size}, use_udp={udp}),
+    dict(type="PackPoseInputs"),
+]
+test_dataloader = dict(dataset=dict(type="{dataset}", pipeline=pipeline))
+"""
+_STAGE = """            stage{i}=dict(
+                num_modules={modules}, num_branches={i}, block="BASIC", num_blocks={blocks}, num_channels={c}
+            ),"""
+
+
+def mmpose_config(model: PoseNet, recipe: Recipe, name: str) -> str:
+    """Network, codec and test pipeline as a configuration of MMPose 1.x.
+
+    Args:
+        name: of the checkpoint, for the comment that says how to use both.
+    """
+    hidden = [m.out_channels for m in model.head.conv_layers if isinstance(m, nn.Conv2d)]
+    widths = [recipe.width * 2**i for i in range(4)]
+    stages = ((2, 1), (3, 4), (4, 3))  # branches, modules
+    codec = {"type": "UDPHeatmap"} if recipe.udp else {"type": "MSRAHeatmap", "unbiased": recipe.unbiased}
+    codec |= {k: getattr(recipe, k) for k in ("input_size", "heatmap_size", "sigma", "blur_kernel_size")}
+    return _CONFIG.format(
+        **vars(recipe) | {"name": name},
+        stem=Path(name).stem,
+        codec=", ".join(f"{key}={value!r}" for key, value in codec.items()),
+        mean=list(MEAN_RGB),
+        std=list(STD_RGB),
+        stages="\n".join(
+            _STAGE.format(i=i, modules=modules, blocks=[4] * i, c=widths[:i]) for i, modules in stages
+        ),
+        hidden=hidden,
+        kernels=[3] * len(hidden),
+        dataset="CocoWholeBodyDataset" if recipe.num_keypoints == NUM_KEYPOINTS else "CocoDataset",
+    )
 
 
 def export_safetensors(model: PoseNet, path: str | Path, recipe: Recipe, half: bool = False) -> None:
@@ -62,6 +129,9 @@ class CropsToHeatmaps(nn.Module):
 def export_onnx(model: PoseNet, path: str | Path, recipe: Recipe) -> float:
     """Write an ONNX graph `crops` -> `heatmaps` (see `CropsToHeatmaps`), any batch size.
 
+    Its metadata names recipe and input size; `HeatmapCodec(**recipe.codec_settings()).decode` takes the
+    heatmaps, as a tensor.
+
     Returns:
         the largest difference between onnxruntime's heatmaps and PyTorch's, relative to the largest value.
 
@@ -70,7 +140,7 @@ def export_onnx(model: PoseNet, path: str | Path, recipe: Recipe) -> float:
             `ONNX_TOLERANCE` (no file is then written).
     """
     try:
-        import onnx  # noqa: F401  (torch's exporter asks for it late, with a long trace)
+        import onnx
         import onnxruntime
     except ImportError as error:
         raise InputError(
@@ -94,6 +164,9 @@ def export_onnx(model: PoseNet, path: str | Path, recipe: Recipe) -> float:
                 opset_version=_OPSET,
                 dynamo=False,
             )
+        graph = onnx.load(temporary)
+        onnx.helper.set_model_props(graph, recipe.metadata())
+        onnx.save(graph, temporary)
         session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
         difference = _difference(session, network, torch.cat([crops, crops.flip(0)[:1]]))
         if not difference <= ONNX_TOLERANCE:

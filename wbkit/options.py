@@ -64,8 +64,17 @@ pictures a second for W32: train the recipe called tiny there.""",
   wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.onnx         RGB crops -> heatmaps
   wbkit export --checkpoint outputs/train/tiny/best.safetensors --half --out small.safetensors
 
+Beside a .pth lies the configuration for MMPose: init_model("tiny.py", "tiny.pth").
+
 The ONNX graph takes uint8 RGB crops (batch, height, width, 3), normalises them itself, and is compared with
-PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]').""",
+PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]'). From a photo to points with it:
+
+  predictor = wbkit.commands.models.load_predictor("best.safetensors")  # for cutting and decoding
+  crops, matrices = predictor.cut(image, boxes)
+  heatmaps = onnxruntime.InferenceSession("tiny.onnx").run(None, {"crops": np.stack(crops)})[0]
+  points, scores = predictor.codec.decode(torch.from_numpy(heatmaps))  # (N, 133, 2) pixels of the crops
+  to_image = np.stack([wbkit.geometry.invert_warp(m) for m in matrices])[:, None]
+  points = wbkit.geometry.warp_points(points.numpy(), to_image)""",
     "synth": """examples:
   wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
   wbkit synth --out data/hard --pictures 20000 --seed 2 --mix hard      more seats, squats, backs, far people

@@ -28,9 +28,8 @@ def export(options: argparse.Namespace) -> None:
         difference = export_onnx(model, options.out, recipe)
         print(f"onnxruntime's heatmaps differ from PyTorch's by {difference:.1e} of the largest value")
     elif kind == "mmpose":
-        head = export_mmpose(model, options.out, recipe)
-        if head:
-            print("MMPose's configuration must say in model.head:", *(f"{k}={v}" for k, v in head.items()))
+        config = export_mmpose(model, options.out, recipe)
+        print(f"MMPose's configuration for it: {config}")
     else:
         export_safetensors(model, options.out, recipe, options.half)
     print(f"Written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
