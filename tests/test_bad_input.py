@@ -235,6 +235,20 @@ def nobody_labelled(world: World):
     return world.run("demo", "--data", world.coco, "--out", world.folder / "out")
 
 
+def names_listed_twice(world: World):
+    """Two folders with a 7.jpg each; the one asked for lies in neither."""
+    content = world.truth()
+    for image, folder in zip(content["images"], ("a", "b", "c"), strict=True):
+        image["file_name"] = f"{folder}/7.jpg"
+    photo = world.file("7.jpg", world.picture().read_bytes())
+    return world.predict(photo, "--annotations", world.file("frames.json", content))
+
+
+def wide_picture(world: World) -> Path:
+    cv2.imwrite(str(world.folder / "wide.png"), np.zeros((8, 33000, 3), np.uint8))
+    return world.folder / "wide.png"
+
+
 def folder_without_pictures(world: World):
     (world.folder / "empty" / "below").mkdir(parents=True)
     (world.folder / "empty" / "dog.pose.jpg").write_bytes(world.picture().read_bytes())
@@ -396,6 +410,10 @@ RESULTS = {
         results({"image_id": 1, "category_id": 1, "score": 0.5, "keypoints": [1.0] * 399}),
         ["R.json", "result 0", "all 133", "foot_kpts", "results_from_arrays"],
     ),
+    "keypoints of two lengths": (
+        results(good_result(keypoints=[[1, 2], [3]])),
+        ["R.json", "result 0", '"keypoints"'],
+    ),
     "no result has a score": (
         results(without(good_result(), "score"), without(good_result(), "score")),
         ["R.json", '"score"', "missing in 2 of 2", "every result"],
@@ -514,7 +532,25 @@ COMMANDS = {
     ),
     "picture that the annotations lack": (
         lambda w: w.predict(w.file("dog.jpg", w.picture().read_bytes()), "--annotations", w.truth_path),
-        ["coco_wholebody_val", "1 of 1 pictures", "dog.jpg", "lists these"],
+        ["coco_wholebody_val", "has no picture", "dog.jpg", "lists these"],
+    ),
+    "picture that the annotations list twice": (
+        names_listed_twice,
+        ["frames.json", "more than one picture 7.jpg", "lists these"],
+    ),
+    "drawing over a picture": (
+        lambda w: w.run(
+            "predict",
+            w.file("a.jpg", w.picture().read_bytes()),
+            w.file("a.pose.jpg", w.picture().read_bytes()),
+            "--out",
+            w.folder,
+        ),
+        ["would replace", "a.pose.jpg", "--out"],
+    ),
+    "picture larger than OpenCV cuts": (
+        lambda w: w.predict(wide_picture(w), w.picture(), "--detector", "whole"),
+        ["1 of 2 pictures", "wide.png", "33000 x 8 px"],
     ),
     "results of another kind": (
         lambda w: w.run("predict", w.picture(), "--out", "results.yaml"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,16 @@ from small_coco import PEOPLE_BOXES, picture_name, small_picture
 
 from wbkit import __version__, download
 from wbkit.annotations import load_annotations, load_detections, load_results, results_from_arrays
+from wbkit.checkpoints import save_pose_weights
 from wbkit.cli import build_parser, main
 from wbkit.commands import demo
 from wbkit.commands import download as download_command
+from wbkit.commands.photos import list_photos
 from wbkit.evaluate import STATISTICS, per_part_table
+from wbkit.hrnet import PoseNet
+from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
+from wbkit.recipes import RECIPES
 
 COMMANDS = ("demo", "predict", "evaluate", "reproduce", "download")
 ROWS = ["body", "foot", "face", "lefthand", "righthand", "wholebody", "hand"]
@@ -268,6 +274,13 @@ def test_pictures_of_one_name_are_drawn_apart(tmp_path, predict):
         (i + 1, name, i) for i, name in enumerate(names)
     ]
     drawn = {p.name for p in (tmp_path / "out").glob("*.pose.jpg")}
+    more = [tmp_path / name for name in ("q/a-3.jpg", "x/a.jpg", "y/a.jpg", "z/a.jpg")]
+    for path in more:
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(paths[0], path)
+    assert [photo.drawing for photo in list_photos(more)] == [
+        f"{stem}.pose.jpg" for stem in ("a-3", "a", "a.jpg", "a-2")
+    ]
     assert drawn == {"7.pose.jpg", "7.jpg.pose.jpg", "7.png.pose.jpg", "x.pose.jpg"}
 
 
@@ -336,8 +349,98 @@ def test_an_interrupted_run_keeps_what_it_has(tiny_coco, tmp_path, predict, monk
 
 
 def test_drawings_without_a_point_are_told(tiny_coco, predict, capsys):
-    assert predict(*pictures(tiny_coco)[:2], "--detector", "whole", "--threshold", "1e9")[0] == 0
-    assert "no point is sure enough to be drawn in 2 pictures" in capsys.readouterr().out
+    said = "no point is sure enough to be drawn in 2 pictures"
+    for threshold, told in (("1e9", True), ("-1e9", False)):
+        given = (*pictures(tiny_coco)[:2], "--detector", "whole", f"--threshold={threshold}")
+        assert predict(*given)[0] == 0
+        assert (said in capsys.readouterr().out) == told
+
+
+@pytest.mark.parametrize(("size_wh", "factor"), [((100, 150), 3), ((640, 400), 2), ((700, 400), 1)])
+def test_a_drawing_shows_the_chosen_parts_in_their_places(size_wh, factor):
+    """A toe and a wrist far apart: where they are drawn in a picture that is enlarged first, and which."""
+    from wbkit.commands.predict import draw
+
+    keypoints, scores = np.zeros((1, 133, 2)), np.zeros((1, 133))
+    for name, place in (("left_big_toe", (20, 30)), ("left_wrist", (70, 80))):
+        keypoints[0, KEYPOINTS.index(name)], scores[0, KEYPOINTS.index(name)] = place, 1
+    image = np.zeros((*size_wh[::-1], 3), np.uint8)
+
+    def middle(**look) -> list[float] | None:
+        rows, columns = np.nonzero(
+            draw(image, keypoints, scores, {"threshold": 0.5, "parts": None} | look).any(2)
+        )
+        return [columns.mean(), rows.mean()] if len(rows) else None
+
+    assert draw(image, keypoints, scores, {"threshold": 2, "parts": None}).shape == (
+        size_wh[1] * factor,
+        size_wh[0] * factor,
+        3,
+    )
+    for parts, place in ((("foot",), (20, 30)), (("body",), (70, 80))):
+        expected = (np.array(place) + 0.5) * factor - 0.5
+        np.testing.assert_allclose(middle(parts=parts), expected, atol=0.3)
+    assert middle(parts=("face",)) is None
+    assert middle(threshold=1.0) is None
+
+
+def test_a_network_of_17_keypoints_draws_and_writes_too(tmp_path, tiny_coco):
+    recipe, weights = RECIPES["tiny"], tmp_path / "body.safetensors"
+    save_pose_weights(PoseNet(16, 17), weights, recipe.metadata())
+    out = tmp_path / "o.json"
+    given = ["--checkpoint", weights, "--device", "cpu", "--detector", "whole", "--threshold", "-9"]
+    assert call("predict", pictures(tiny_coco)[0], *given, "--out", out) == 0
+    (record,) = json.loads(out.read_text())
+    assert any(record["keypoints"])
+    assert not any(record["foot_kpts"])
+
+
+def test_a_picture_that_was_read_ahead_is_listed_once(tiny_coco, tmp_path, predict, monkeypatch, capsys):
+    """Ctrl-C in the network while a good, a broken and a good picture wait for it."""
+    first, broken, last = pictures(tiny_coco)
+    broken.write_bytes(broken.read_bytes()[:300])
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wbkit.predict.Predictor.predict_crops", interrupted)
+    status, records = predict(first, broken, last, "--detector", "whole", "--batch-size", "2")
+    assert (status, records) == (2, [])
+    told = capsys.readouterr().err
+    assert "3 of 3 pictures were left out" in told
+    for path, why in ((first, "not predicted, interrupted"), (broken, "cut off"), (last, "interrupted")):
+        assert told.count(str(path)) == 1
+        assert re.search(rf"{path}.*{why}", told)
+
+
+def test_an_annotation_file_s_boxes_go_by_the_names_in_it(tiny_coco, tmp_path, predict):
+    """Picture 3 is called 1.jpg there, and 1 is called frame.jpg: numbers in names mean nothing then."""
+    content = json.loads(truth(tiny_coco).read_text())
+    names = {1: "x/frame.jpg", 2: "2.jpg", 3: "1.jpg"}
+    for image in content["images"]:
+        image["file_name"] = names[image["id"]]
+        shutil.copy(pictures(tiny_coco)[image["id"] - 1], tmp_path / Path(names[image["id"]]).name)
+    content["annotations"].append(
+        {**content["annotations"][0], "id": 999, "iscrowd": 1, "bbox": [0, 0, 9, 9]}
+    )
+    (tmp_path / "frames.json").write_text(json.dumps(content))
+    status, records = predict(tmp_path / "1.jpg", tmp_path / "frame.jpg", "--boxes", tmp_path / "frames.json")
+    assert status == 0
+    boxes = {
+        i: [a["bbox"] for a in content["annotations"] if a["image_id"] == i and not a["iscrowd"]]
+        for i in (1, 3)
+    }
+    assert [r["bbox"] for r in records] == [*boxes[3], *boxes[1]]
+
+
+def test_low_boxes_and_pictures_without_people_are_told_as_such(tiny_coco, tmp_path, predict, capsys):
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps({picture_name(1): [], picture_name(2): [[*PEOPLE_BOXES[2][0], 0.1]]}))
+    assert predict(*pictures(tiny_coco)[:2], "--boxes", path) == (0, [])
+    told = capsys.readouterr().out
+    assert "left out: 1 box of a score below 0.3" in told
+    assert "0 people in 2 pictures" in told
+    assert "sure enough" not in told
 
 
 def test_a_broken_picture_among_good_ones(tiny_coco, predict, tmp_path, capsys):

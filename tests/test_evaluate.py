@@ -431,6 +431,11 @@ def test_doubts_about_files_that_can_be_used(rng):
     assert "should be pixels" in note
     (note,) = doubts(truth, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1))))
     assert note.startswith("3 of 3 boxes reach far out")
+    nowhere = replace(right, image_ids=right.image_ids + 50, keypoints=0 * right.keypoints)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (note,) = doubts(truth, nowhere)
+    assert note.startswith("3 of 3 pictures with people have no result")
     unsaid = replace(truth, image_sizes_wh=np.zeros((4, 2), np.int64))
     assert doubts(unsaid, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1)))) == []
     assert doubts(truth, replace(right, boxes_xywh=np.full((3, 4), np.nan))) == []

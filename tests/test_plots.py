@@ -65,6 +65,11 @@ def test_draw_pose_of_some_parts_only():
         assert drawn[place].any()
         drawn[place] = 0
         assert not drawn.any()
+    everything = draw_pose(np.zeros((60, 300, 3), np.uint8), keypoints)
+    assert (draw_pose(np.zeros((60, 300, 3), np.uint8), keypoints, parts=set(places)) == everything).all()
+    with pytest.raises(InputError, match="no part 'hand'"):
+        draw_pose(np.zeros((60, 300, 3), np.uint8), keypoints, parts=("hand",))
+    assert not draw_pose(np.zeros((9, 9, 3), np.uint8), []).any()
     with pytest.raises(InputError, match=r"shape \(21, 2\).*parts="):
         draw_pose(np.zeros((60, 300, 3), np.uint8), keypoints[PARTS["lefthand"]])
 

@@ -324,7 +324,8 @@ def _require_results(records: Any, file: str) -> None:
     first = records[0] if len(records) else {}
     if "keypoint_scores" in first or "preds" in first:
         raise InputError("holds MMPose's predictions, no COCO-WholeBody results", _ARRAYS, file=file)
-    if np.size(first.get("keypoints")) == 3 * NUM_KEYPOINTS:
+    points = first.get("keypoints")
+    if isinstance(points, list) and len(points) in (NUM_KEYPOINTS, 3 * NUM_KEYPOINTS):
         names = ", ".join(KEYPOINT_FIELDS)
         problem = "has all 133 keypoints in the field keypoints, where COCO-WholeBody has five"
         raise InputError(problem, f"Split them into {names}. {_ARRAYS}", file=file, record="result 0")

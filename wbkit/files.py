@@ -75,8 +75,6 @@ def read_json(path: str | Path) -> Any:
     Raises:
         InputError: the file is missing, unreadable, or not JSON; the message says where it breaks off.
     """
-    if Path(path).suffix.lower() in (".csv", ".pkl", ".pickle", ".npz", ".yaml"):
-        raise InputError(f"is a {Path(path).suffix} file, not JSON", "Give the JSON file", file=path)
     try:
         return json.loads(Path(path).read_bytes())
     except OSError as error:
@@ -84,6 +82,9 @@ def read_json(path: str | Path) -> Any:
             f"cannot be read ({error.strerror or error})", "Check the path", file=path
         ) from error
     except ValueError as error:  # JSONDecodeError, or bytes that are no text
+        if Path(path).suffix.lower() in (".csv", ".pkl", ".pickle", ".npz", ".yaml"):
+            problem = f"is a {Path(path).suffix} file, not JSON"
+            raise InputError(problem, "Give the JSON file", file=path) from error
         raise InputError(
             f"is not valid JSON ({error})", "Fetch or write the file again; it may be cut off", file=path
         ) from error

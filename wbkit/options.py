@@ -23,15 +23,18 @@ wbkit, prints AP by part and the ten worst keypoints, and draws poses, heatmaps 
   wbkit predict a.jpg b.jpg --boxes boxes.json --checkpoint my.safetensors --recipe tiny
   torchrun --nproc-per-node 2 --no-python wbkit predict *.jpg --checkpoint ...   each process takes a share
 
-boxes.json: {"photo.jpg": [[x, y, width, height], ...]} (a fifth number is the box's score), or a COCO
-detection or annotation file. Without boxes people are looked for, with little success unless torchvision is
-there (pip install 'wbkit[detector]' from the checkout): OpenCV's own detector knows upright, whole people.
+boxes.json: {"photo.jpg": [[x, y, width, height], ...]} (a fifth number is the box's score), a COCO-WholeBody
+annotation file that lists the pictures, or a COCO detection file, whose image_id is looked up in
+--annotations or is the number in the picture's name. Without boxes people are looked for, with little success
+unless torchvision is there (pip install --editable '.[detector]' in the checkout): OpenCV's own detector
+knows upright, whole people.
 
 The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
 model is sure, sometimes above, no probability. A person's score is bbox_score times the mean score of the
-keypoints above .2. image_id comes from --annotations, else from names that are numbers (as in COCO), else it
-counts from 1. The model that comes with wbkit takes about .15 s a person on two CPU cores.""",
+keypoints above .2. image_id comes from --annotations; without, it is the number in the name if all names are
+numbers, each another one (as in COCO), else the pictures are counted from 1. The model that comes with wbkit
+takes about .15 s a person on two CPU cores.""",
     "evaluate": """examples:
   wbkit evaluate --annotations coco_wholebody_val_v1.0.json --results results.json
   wbkit evaluate --annotations A.json --results R.json --rescore --reference
@@ -255,7 +258,7 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
     )
     add("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: --data)")
     add("--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)")
-    add("--init", metavar="F", help="weights to start from: file, address or published name")
+    add("--init", metavar="F", help="weights to start from: file, address or published name; validated first")
     add(
         "--head",
         choices=("load", "fresh", "carry_body"),

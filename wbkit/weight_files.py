@@ -113,7 +113,8 @@ def _pickled_metadata(content: Any) -> dict[str, str]:
     """Recipe and input size, where wbkit wrote the file: `wbkit export` or a training run's state."""
     content = content if isinstance(content, dict) else {}
     meta, identity = (v if isinstance(v, dict) else {} for v in map(content.get, ("meta", "identity")))
-    if isinstance(recipe := identity.get("recipe"), dict) and {"name", "input_size"} <= recipe.keys():
+    recipe = identity.get("recipe")
+    if isinstance(recipe, dict) and "name" in recipe and len(recipe.get("input_size") or ()) == 2:
         return {"recipe": recipe["name"], "input_size": "{}x{}".format(*recipe["input_size"])}
     return dict(meta["wbkit"]) if isinstance(meta.get("wbkit"), dict) else {}
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 
 from wbkit.annotations import load_annotations, load_detections
 from wbkit.errors import InputError
-from wbkit.files import atomic_write, read_json
+from wbkit.files import read_json
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of pictures, in a folder
 DRAWING = ".pose.jpg"  # what drawings' names end in, so that they are not taken for pictures
@@ -29,6 +30,7 @@ class Photo:
         box_scores: (n,), or None.
         name: what the results call it: its file name, or the path where two have the same name.
         drawing: the file name of its drawing.
+        dropped: how many of its boxes had too low a score.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class Photo:
     box_scores: np.ndarray | None
     name: str
     drawing: str
+    dropped: int = 0
 
 
 def list_photos(
@@ -48,95 +51,145 @@ def list_photos(
     """Pictures with their ids and boxes; a folder stands for the pictures in it.
 
     The id is that of the picture's name in `annotations`; without, the number that the name consists of if
-    all names do (as in COCO); else the running number from 1.
+    all names are numbers, each another one (as in COCO); else the running number from 1.
 
     Raises:
         InputError: a picture is missing, named twice or not in `annotations`, a folder has none, or the boxes
             do not fit.
     """
     paths = [path for given in images for path in _pictures_of(given)]
-    twice = [path for path, count in Counter(path.resolve() for path in paths).items() if count > 1]
+    twice = [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]
     if twice:
         raise InputError("is named twice", "Leave one away", file=twice[0])
-    image_ids = _image_ids(paths, annotations)
-    boxes = read_boxes(boxes_file) if boxes_file else {}
-    names = Counter(path.name for path in paths)
+    image_ids = ids_by_name(paths, annotations) if annotations else _numbers(paths)
+    found = _boxes_of(paths, image_ids, boxes_file, annotations) if boxes_file else [None] * len(paths)
+    names = _names(paths)
     photos = []
-    for path, image_id, drawing in zip(paths, image_ids, _drawings(paths), strict=True):
-        name = path.name if names[path.name] == 1 else path.as_posix()
-        number = image_id if annotations else int(path.stem) if path.stem.isdecimal() else None
-        found = boxes.get(name, boxes.get(number))
-        if boxes_file and found is None:
-            raise InputError(
-                f"has no boxes for {name}",
-                f'Add {{"{name}": [[x, y, width, height]]}} ([] if nobody is there), or leave --boxes '
-                "away to look for people",
-                file=boxes_file,
-            )
-        found = None if found is None else found[found[:, 4] >= min_box_score]
-        xywh, scores = (None, None) if found is None else (found[:, :4], found[:, 4])
-        photos.append(Photo(path, image_id, xywh, scores, name, drawing))
+    for path, image_id, name, boxes, drawing in zip(
+        paths, image_ids, names, found, _drawings(paths), strict=True
+    ):
+        xywh, scores, dropped = None, None, 0
+        if boxes is not None:
+            sure = boxes[:, 4] >= min_box_score
+            xywh, scores, dropped = boxes[sure, :4], boxes[sure, 4], int((~sure).sum())
+        photos.append(Photo(path, image_id, xywh, scores, name, drawing, dropped))
     return photos
 
 
 def _pictures_of(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise InputError("there is no such picture", "Check the path", file=path)
-    found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ENDINGS and p.name[0] != "."]
-    found = [p for p in found if not p.name.endswith(DRAWING)]
+    try:
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise InputError("there is no such picture", "Check the path", file=path)
+        found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in ENDINGS and p.is_file()]
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+        raise InputError(problem, "Check its permissions", file=path) from error
+    found = {p.resolve(): p for p in found if p.name[0] != "." and not p.name.endswith(DRAWING)}
     if not found:
-        raise InputError(
-            "the folder has no pictures",
-            f"Pictures end in {' '.join(ENDINGS)}; folders below are not read",
-            file=path,
-        )
-    return found
+        remedy = f"Pictures end in {' '.join(ENDINGS)}; folders below are not read"
+        raise InputError("the folder has no pictures", remedy, file=path)
+    return list(found.values())  # a link and its picture are one
 
 
-def _image_ids(paths: list[Path], annotations: Path | None) -> list[int]:
-    if annotations is None:
-        numbers = [int(path.stem) for path in paths if path.stem.isdecimal()]
-        return numbers if len({*numbers}) == len(paths) else list(range(1, len(paths) + 1))
-    known = load_annotations(annotations)
-    ids = dict(zip([Path(name).name for name in known.file_names], known.image_ids.tolist(), strict=True))
-    strangers = [path.name for path in paths if path.name not in ids]
-    if strangers:
-        problem = f"{len(strangers)} of {len(paths)} pictures are not in it, the first is {strangers[0]}"
-        raise InputError(problem, "Give the file that lists these pictures", file=annotations)
-    return [ids[path.name] for path in paths]
+def _number(path: Path) -> int | None:
+    """The number that a name consists of; longer ones than COCO's could be are names."""
+    return int(path.stem) if path.stem.isdecimal() and len(path.stem) <= 15 else None
 
 
-def _drawings(paths: list[Path]) -> Iterator[str]:
-    """A file name for each drawing: the picture's, with its ending or a number where that was taken."""
-    taken: set[str] = set()
-    for i, path in enumerate(paths, 1):
-        stem = next(s for s in (path.stem, path.name, f"{path.stem}-{i}") if s not in taken)
-        taken.add(stem)
-        yield f"{stem}{DRAWING}"
+def _numbers(paths: list[Path]) -> list[int]:
+    numbers = [_number(path) for path in paths]
+    return numbers if None not in numbers and len({*numbers}) == len(paths) else [*range(1, len(paths) + 1)]
 
 
-def read_boxes(path: Path) -> dict[str | int, np.ndarray]:
-    """Boxes file -> (n, 5) x, y, width, height, score for every file name or image id.
+def _names(paths: list[Path]) -> list[str]:
+    """File names; the path as it was given where two pictures have one name."""
+    times = Counter(path.name for path in paths)
+    return [path.name if times[path.name] == 1 else path.as_posix() for path in paths]
+
+
+def ids_by_name(paths: list[Path], annotations: Path) -> list[int]:
+    """The id of each picture in an annotation file, by file name, and by folders where two have one name.
 
     Raises:
-        InputError: neither a mapping of file names to boxes, nor a COCO detection list or annotation file.
+        InputError: a picture is not there, or there more than once.
     """
-    content = read_json(path)
+    known = load_annotations(annotations)
+    listed: dict[str, list[tuple[str, int]]] = {}
+    for name, image_id in zip(known.file_names.tolist(), known.image_ids.tolist(), strict=True):
+        listed.setdefault(Path(name).name, []).append((f"/{name}", image_id))
+    ids = []
+    for path in paths:
+        same = listed.get(path.name, [])
+        here = [pair for pair in same if path.resolve().as_posix().endswith(pair[0])]
+        found = same if len(same) == 1 else here
+        if len(found) != 1:
+            problem = f"has {'more than one' if same else 'no'} picture {path.name}, and none is {path}"
+            raise InputError(problem, "Give the file that lists these pictures", file=annotations)
+        ids.append(found[0][1])
+    return ids
+
+
+def _drawings(paths: list[Path]) -> list[str]:
+    """A file name for each drawing: the picture's, with its ending or a number where that was taken."""
+    taken: dict[str, None] = {}
+    for path in paths:
+        tries = chain((path.stem, path.name), (f"{path.stem}-{i}" for i in count(2)))
+        taken[next(stem for stem in tries if stem not in taken)] = None
+    return [f"{stem}{DRAWING}" for stem in taken]
+
+
+_ADD = 'Add {{"{name}": [[x, y, width, height]]}} ([] for nobody), or leave --boxes away to look for people'
+_NAME = "Name pictures by their ids, or say with --annotations which picture has which id"
+
+
+def _boxes_of(
+    paths: list[Path], image_ids: list[int], boxes_file: Path, annotations: Path | None
+) -> list[np.ndarray]:
+    """(n, 5) x, y, width, height, score for every picture.
+
+    A mapping is looked up by name, an annotation file by the names in it; a detection file, which has no
+    names, by the ids of `annotations` or by the number in the name.
+    """
+    content = read_json(boxes_file)
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
-        known = load_annotations(path)
-        return {
-            i: np.pad(known.boxes_xywh[known.person_image_ids == i], ((0, 0), (0, 1)), constant_values=1)
-            for i in known.image_ids.tolist()
-        }
-    if isinstance(content, dict):
-        return {name: _named_boxes(name, rows, path) for name, rows in content.items()}
+        keys, boxes = ids_by_name(paths, boxes_file), _labelled_boxes(boxes_file)
+    elif isinstance(content, dict):
+        keys = _names(paths)
+        boxes = {name: _named_boxes(name, rows, boxes_file) for name, rows in content.items()}
+    else:
+        keys = image_ids if annotations else [_number(path) for path in paths]
+        boxes = _detected_boxes(boxes_file)
+    for key, name in zip(keys, _names(paths), strict=True):
+        if key not in boxes:
+            raise InputError(
+                f"has no boxes for {name}",
+                _ADD.format(name=name) if isinstance(content, dict) else _NAME,
+                file=boxes_file,
+            )
+    return [boxes[key] for key in keys]
+
+
+def _labelled_boxes(path: Path) -> dict[int, np.ndarray]:
+    """Ground truth's boxes, crowds left out, with score 1."""
+    known = load_annotations(path)
+    one = ~known.crowd
+    rows = np.pad(known.boxes_xywh[one], ((0, 0), (0, 1)), constant_values=1)
+    return {i: np.zeros((0, 5)) for i in known.image_ids.tolist()} | _by_image(
+        known.person_image_ids[one], rows
+    )
+
+
+def _detected_boxes(path: Path) -> dict[int, np.ndarray]:
     found = load_detections(path)
-    order = np.argsort(found.image_ids, kind="stable")
-    image_ids, first = np.unique(found.image_ids[order], return_index=True)
-    rows = np.column_stack([found.boxes_xywh, found.scores])[order]  # (M, 5)
-    return dict(zip(image_ids.tolist(), np.split(rows, first[1:]), strict=True)) if len(rows) else {}
+    return _by_image(found.image_ids, np.column_stack([found.boxes_xywh, found.scores]))
+
+
+def _by_image(image_ids: np.ndarray, rows: np.ndarray) -> dict[int, np.ndarray]:
+    order = np.argsort(image_ids, kind="stable")
+    ids, first = np.unique(image_ids[order], return_index=True)
+    return dict(zip(ids.tolist(), np.split(rows[order], first[1:]), strict=True)) if len(rows) else {}
 
 
 def _named_boxes(name: str, rows: object, path: Path) -> np.ndarray:
@@ -151,18 +204,29 @@ def _named_boxes(name: str, rows: object, path: Path) -> np.ndarray:
     return np.array(boxes, float).reshape(-1, 5)
 
 
-def results_place(out: Path) -> Path:
+def results_place(out: Path, photos: list[Photo]) -> Path:
     """The results file: `out`, or results.json in it if that is a folder. It can be written, as of now.
 
     Raises:
-        InputError: it cannot, or its name ends in neither .json nor .csv.
+        InputError: it cannot, its name ends in neither .json nor .csv, or a drawing beside it would replace a
+            picture.
     """
-    if out.is_dir() or not out.suffix:
+    if os.path.isdir(out) or not out.suffix:
         out = out / "results.json"
     if out.suffix.lower() not in (".json", ".csv"):
         problem = f"results are not written as {out.suffix}"
-        raise InputError(problem, "Let --out end in .json or .csv, or give a folder", file=out)
-    with atomic_write(out.with_name(f".{out.name}.trial")) as trial:
+        raise InputError(problem, "Let --out end in .json or .csv, or give a folder that exists", file=out)
+    sources = {photo.path.resolve() for photo in photos}
+    for photo in photos:
+        if (out.parent / photo.drawing).resolve() in sources:
+            problem = f"the drawing of {photo.path} would replace the picture {photo.drawing}"
+            raise InputError(problem, "Give another folder with --out, or leave drawings away", file=out)
+    trial = out.with_name(f".{out.name}.{os.getpid()}.trial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         trial.touch()
-    out.with_name(f".{out.name}.trial").unlink()
+        trial.unlink()
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise InputError(problem, "Choose a writable place", file=out) from error
     return out

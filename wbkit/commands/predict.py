@@ -26,6 +26,7 @@ from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
 from wbkit.plots import draw_pose
 from wbkit.predict import Predictor, checked_boxes, results_from_predictions
 
+LARGEST = 32_000  # px, a side; OpenCV's warp ends at 32,767
 DRAWN_SIDE = 1280  # px; smaller pictures are enlarged for drawing, up to thrice: a face has 68 points
 
 
@@ -41,8 +42,8 @@ class Outcome:
 
 def predict_files(options: argparse.Namespace) -> None:
     """Predict every picture (this process's share under torchrun); rank 0 writes one results file."""
-    out = results_place(options.out)
     photos = list_photos(options.images, options.boxes, options.min_box_score, options.annotations)
+    out = results_place(options.out, photos)
     detector = options.detector if options.boxes else usable_detector(options.detector)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     predictor = load_predictor(
@@ -57,6 +58,8 @@ def predict_files(options: argparse.Namespace) -> None:
     )
     if rank == 0 and detector == "hog" and not options.boxes:
         print(ADVICE)
+    if rank == 0 and (dropped := sum(photo.dropped for photo in photos)):
+        print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
     look = {"threshold": options.threshold, "parts": options.parts}
     own = predict_photos(predictor, photos[rank::world], detector, out.parent, look, talkative=rank == 0)
     shares = gather(own, rank, world)
@@ -87,16 +90,21 @@ def predict_photos(
     An interruption or a failing network ends it early: what is done is kept, what is not is listed.
     """
     taken: list[tuple[Photo, np.ndarray]] = []
-    told = Outcome()
+    told, finished = Outcome(), set()  # places of pictures that need no more word
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for photo in photos:
             try:
                 image = read_image(photo.path)
+                if max(image.shape) > LARGEST:
+                    raise InputError(
+                        f"is {image.shape[1]} x {image.shape[0]} px", f"OpenCV cuts up to {LARGEST}"
+                    )
                 photo, guessed = with_boxes(photo, image, detector)
                 checked_boxes(image, photo.boxes_xywh)  # here, where the picture is known
             except InputError as error:
                 told.failures.append(str(error) if error.file else f"{photo.path}: {error}")
+                finished.add(photo.path)
                 continue
             told.guessed += guessed
             taken.append((photo, image))
@@ -104,19 +112,19 @@ def predict_photos(
 
     answers = predictor.many(pictures())
     bar = tqdm(answers, total=len(photos), desc="predict", unit="picture", smoothing=0, disable=not talkative)
-    done = 0
     try:
         for keypoints, scores in bar:
             photo, image = taken.pop(0)
+            drawn = draw(image, keypoints, scores, look)
+            save_drawing(out / photo.drawing, drawn)
             told.records.extend(as_records(photo, keypoints, scores, predictor))
-            save_drawing(out / photo.drawing, *enlarged(image, keypoints), scores, look)
-            if not (scores > look["threshold"]).any():
+            finished.add(photo.path)
+            if len(scores) and np.array_equal(drawn, draw(image, keypoints[:0], scores[:0], look)):
                 told.bare.append(photo.name)
-            done += 1
     except (InputError, KeyboardInterrupt) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"
-        left = len(photos) - done - len(told.failures)
-        told.failures.extend([f"{p.path}: not predicted, {why}" for p in photos[len(photos) - left :]])
+        left = [photo.path for photo in photos if photo.path not in finished]
+        told.failures.extend(f"{path}: not predicted, {why}; call again for it" for path in left)
     return told
 
 
@@ -151,22 +159,23 @@ def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predicto
     return [{**record, "file_name": photo.name} for record in records]
 
 
-def enlarged(image: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A small picture two or three times as large, and (n, K, 2) keypoints with it."""
-    factor = min(3, DRAWN_SIDE // max(image.shape[:2]))
-    if factor < 2:
-        return image, keypoints
+def draw(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict) -> np.ndarray:
+    """The picture with its poses, two or three times as large if it is small.
+
+    Args:
+        keypoints: (n, K, 2) image px; scores: (n, K). look: `threshold` and `parts` of `draw_pose`.
+    """
+    factor = max(1, min(3, DRAWN_SIDE // max(image.shape[:2])))
     large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    return large, (keypoints + 0.5) * factor - 0.5  # px centres are whole numbers
+    rest = ((0, 0), (0, len(KEYPOINTS) - keypoints.shape[1]))  # of a network of COCO's 17
+    keypoints = np.pad((keypoints + 0.5) * factor - 0.5, (*rest, (0, 0)))  # px centres are whole numbers
+    return draw_pose(large, keypoints, np.pad(scores, rest, constant_values=-np.inf), **look)
 
 
-def save_drawing(
-    path: Path, image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict
-) -> None:
-    """Write a picture with its poses as a JPEG, atomically."""
-    picture = draw_pose(image, keypoints, scores, **look)
+def save_drawing(path: Path, picture_rgb: np.ndarray) -> None:
+    """Write a JPEG, atomically."""
     with atomic_write(path) as temporary:
-        written = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        written = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1]
         temporary.write_bytes(written.tobytes())
 
 
@@ -201,7 +210,7 @@ def finish(photos: list[Photo], shares: list[Outcome], out: Path, parts: tuple[s
         more = f"\n  and {len(failures) - 20} more" * (len(failures) > 20)
         raise InputError(
             f"{len(failures)} of {len(photos)} pictures were left out",
-            "Mend or remove these:\n  " + "\n  ".join(failures[:20]) + more,
+            "Look at these:\n  " + "\n  ".join(failures[:20]) + more,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from wbkit.train import fit, with_batch
 
 def train(options: argparse.Namespace) -> None:
     """Everything from options to final.safetensors; under torchrun in every process."""
-    recipe = chosen_recipe(options)
+    recipe, began = chosen_recipe(options), time.monotonic()
     with process_group(options.device):
         first = rank_and_world()[0] == 0
         hardware = chosen_hardware(options)
@@ -40,7 +41,7 @@ def train(options: argparse.Namespace) -> None:
         model = initial_model(options, recipe, talk=first)
         if first:
             show_plan(recipe, dataset, hardware.resolved(), out)
-            if validate and options.init and not options.resume:
+            if validate and options.init and options.head == "load" and not options.resume:
                 print("Before the first update:")
                 run.log(0, **validate(model))
         fit(
@@ -52,7 +53,7 @@ def train(options: argparse.Namespace) -> None:
             validate=validate,
             validate_every=options.validate_every,
             save_every=options.save_every,
-            minutes=options.minutes,
+            minutes=options.minutes and max(options.minutes - (time.monotonic() - began) / 60, 1e-9),
             shuffle=not isinstance(dataset, SyntheticPeople),
         )
         if first and not run.finished:

@@ -43,13 +43,15 @@ def draw_pose(
     """
     picture = np.ascontiguousarray(image_rgb).copy()
     keypoints = np.asarray(keypoints, np.float64)
-    if keypoints.shape[-2:] != (len(KEYPOINTS), 2) or keypoints.ndim > 3:
+    if keypoints.size and (keypoints.shape[-2:] != (len(KEYPOINTS), 2) or keypoints.ndim > 3):
         remedy = "Give all 133, (N, 133, 2); parts=(...) draws some of them"
         raise InputError(f"keypoints to draw have shape {keypoints.shape}", remedy)
     keypoints = keypoints.reshape(-1, len(KEYPOINTS), 2)
     shown = np.isfinite(keypoints).all(-1)  # (N, 133)
     if parts is not None:
-        shown &= np.isin(PART_OF_KEYPOINT, parts)
+        if unknown := set(parts) - set(PART_OF_KEYPOINT):
+            raise InputError(f"there is no part {min(unknown)!r}", f"Take from {', '.join(PARTS)[:-11]}")
+        shown &= np.isin(PART_OF_KEYPOINT, list(parts))
     if scores is not None:
         shown &= np.asarray(scores).reshape(shown.shape) > threshold
     for points, visible in zip(keypoints, shown, strict=True):
