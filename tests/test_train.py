@@ -477,8 +477,12 @@ def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
     assert main(command(train_coco, tmp_path / "whole", *more)) == 0
     told = capsys.readouterr().out
     assert "weights loaded" in told
-    assert "Before the first update:" in told
-    first = pd.read_csv(tmp_path / "whole" / "metrics.csv").iloc[0]
+    assert "Before the first update" not in told  # the new maps of the head know nothing
+    assert (
+        main(command(train_coco, tmp_path / "on", "--init", str(tmp_path / "whole/final.safetensors"))) == 0
+    )
+    assert "Before the first update:" in capsys.readouterr().out
+    first = pd.read_csv(tmp_path / "on" / "metrics.csv").iloc[0]
     assert first["step"] == 0
     assert 0 <= first["wholebody"] <= 1
 

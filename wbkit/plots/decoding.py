@@ -199,7 +199,7 @@ def plot_gains(gains: dict[str, pd.DataFrame], published: pd.DataFrame) -> Axes:
     for (label, rows), (color, marker, line) in zip(gains.items(), looks, strict=False):
         values = rows["gain"].reindex(sizes)
         ax.plot(sizes, values, color=color, marker=marker, ls=line, lw=1.8, ms=7, label=label)
-    ax.set(xlabel="input size (height x width)", ylabel="gain in body AP (points)")
+    ax.set(xlabel="input size (height x width)", ylabel="gain in body AP (points, logarithmic above 1)")
     ax.set_yscale("symlog", linthresh=1.0)
     ticks = (0, 0.5, 1, 2, 5, 10, 20, 50)
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -44,7 +44,7 @@ def plot_confusion_matrix(matrix: pd.DataFrame, *, title: str | None = None, ax:
         range(columns), counts.columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=8.5
     )
     ax.set_ylabel("labelled keypoint (how many)")
-    _share_bar(ax, picture, "share of the row's labelled points")
+    _share_bar(ax, picture, "share of the row's labelled points (numbers: how many)")
     return finish(ax, title or "Predicted where another keypoint is", xlabel="lies on this one")
 
 
