@@ -155,7 +155,8 @@ _LIST = [
         "not assigned, and its highest OKS with a labelled person is at least .1",
     ),
     ErrorClass(
-        "background", "person", "background", "A detection where no person is.",
+        "background", "person", "background",
+        "A detection that fits nobody: no person is there, or the pose is altogether wrong.",
         "not assigned, OKS below .1 with all labelled persons, and not on an ignored person or crowd",
     ),
 ]  # fmt: skip

@@ -144,7 +144,10 @@ def plot_heights(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 xytext=(8, -12), textcoords="offset points", fontsize=9)  # fmt: skip
     ax.annotate("lowest maps", (table["implied"].max(), table.loc[table["implied"].idxmax(), "measured"]),
                 xytext=(-2, -38), textcoords="offset points", ha="center", fontsize=9)  # fmt: skip
-    ax.set(xlabel="spread that the height implies (heatmap px)", ylabel="spread of the errors, median / 1.177 (heatmap px)")
+    ax.set(
+        xlabel="spread that the height implies (heatmap px)",
+        ylabel="spread of the errors, median / 1.177 (heatmap px)",
+    )
     ax.set(xlim=(0, limit), ylim=(0, limit))
     ax.legend(frameon=False, loc="upper left")
     return ax
