@@ -28,7 +28,7 @@ from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
 from wbkit.runs import Run, identity
-from wbkit.train import fit, fitted, learning_rate, with_batch
+from wbkit.train import Loop, fit, fitted, learning_rate, with_batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -135,6 +135,25 @@ def test_micro_batches_add_up_to_the_batch():
     for micro in (2, 1):
         assert runs[micro][0] == pytest.approx(runs[4][0], rel=1e-6)
         assert runs[micro] == pytest.approx(runs[4], rel=1e-4)  # Adam's first steps magnify rounding
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_fused_optimizer_steps_as_the_plain_one(bf16):
+    """On CPUs PyTorch's fused Adam takes memory as it lies: its step is wrong, and nothing is said, where a
+    gradient lies otherwise than its parameter (channels last)."""
+    loop = Loop(small_model(), SMALL, Blobs(4), replace(CPU, bf16=bf16).resolved(), shuffle=True)
+    copies = []
+
+    def copy(*_):
+        for parameter in loop.model.parameters():
+            copies.append(parameter.detach().clone())
+            copies[-1].grad = parameter.grad.clone()
+
+    loop.optimizer.register_step_pre_hook(copy)
+    loop.update(next(loop._updates()), 1e-3)
+    torch.optim.Adam(copies, lr=1e-3, foreach=False).step()
+    for parameter, expected in zip(loop.model.parameters(), copies, strict=True):
+        torch.testing.assert_close(parameter.detach(), expected, rtol=0, atol=1e-6)
 
 
 def test_micro_batch_must_divide():
