@@ -538,6 +538,12 @@ COMMANDS = {
         names_listed_twice,
         ["frames.json", "more than one picture 7.jpg", "lists these"],
     ),
+    "two pictures for one of the annotations": (
+        lambda w: w.predict(
+            w.picture(), w.file(PICTURE, w.picture().read_bytes()), "--annotations", w.truth_path
+        ),
+        ["coco_wholebody_val", f"lists one picture {PICTURE}", "Leave one away"],
+    ),
     "drawing over a picture": (
         lambda w: w.run(
             "predict",

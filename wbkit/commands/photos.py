@@ -113,13 +113,13 @@ def ids_by_name(paths: list[Path], annotations: Path) -> list[int]:
     """The id of each picture in an annotation file, by file name, and by folders where two have one name.
 
     Raises:
-        InputError: a picture is not there, or there more than once.
+        InputError: a picture is not there, there more than once, or the same as another one.
     """
     known = load_annotations(annotations)
     listed: dict[str, list[tuple[str, int]]] = {}
     for name, image_id in zip(known.file_names.tolist(), known.image_ids.tolist(), strict=True):
         listed.setdefault(Path(name).name, []).append((f"/{name}", image_id))
-    ids = []
+    ids: dict[int, None] = {}
     for path in paths:
         same = listed.get(path.name, [])
         here = [pair for pair in same if path.resolve().as_posix().endswith(pair[0])]
@@ -127,8 +127,11 @@ def ids_by_name(paths: list[Path], annotations: Path) -> list[int]:
         if len(found) != 1:
             problem = f"has {'more than one' if same else 'no'} picture {path.name}, and none is {path}"
             raise InputError(problem, "Give the file that lists these pictures", file=annotations)
-        ids.append(found[0][1])
-    return ids
+        if found[0][1] in ids:
+            problem = f"lists one picture {path.name}, and two of that name were given"
+            raise InputError(problem, "Leave one away", file=annotations)
+        ids[found[0][1]] = None
+    return list(ids)
 
 
 def _drawings(paths: list[Path]) -> list[str]:
@@ -220,7 +223,7 @@ def results_place(out: Path, photos: list[Photo]) -> Path:
     for photo in photos:
         if (out.parent / photo.drawing).resolve() in sources:
             problem = f"the drawing of {photo.path} would replace the picture {photo.drawing}"
-            raise InputError(problem, "Give another folder with --out, or leave drawings away", file=out)
+            raise InputError(problem, "Give another folder with --out, or no drawings as pictures", file=out)
     trial = out.with_name(f".{out.name}.{os.getpid()}.trial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
