@@ -64,7 +64,7 @@ def test_a_pth_knows_its_recipe_and_the_size_of_its_crops(tiny_checkpoint, tiny_
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_mmpose_s_configuration_fits_the_weights(name, tmp_path):
-    """Read as Python. (MMPose 1.3.2 itself, with the shipped model: keypoints within .001 px of ours.)"""
+    """Read as Python. (MMPose 1.3.2 itself, the shipped model, one picture: within .001 px of ours.)"""
     recipe, out = RECIPES[name], tmp_path / "mine.pth"
     model = PoseNet(recipe.width, head_channels=recipe.head_channels)
     assert export_mmpose(model, out, recipe) == tmp_path / "mine.py"

@@ -25,16 +25,15 @@ wbkit, prints AP by part and the ten worst keypoints, and draws poses, heatmaps 
 
 boxes.json: {"photo.jpg": [[x, y, width, height], ...]} (a fifth number is the box's score), a COCO-WholeBody
 annotation file that lists the pictures, or a COCO detection file, whose image_id is looked up in
---annotations or is the number in the picture's name. Without boxes people are looked for, with little success
-unless torchvision is there (pip install --editable '.[detector]' in the checkout): OpenCV's own detector
-knows upright, whole people.
+--annotations or is the number in the picture's name. Without boxes people are looked for, by torchvision's
+detector where it is installed (pip install --editable '.[detector]' in the checkout), else by OpenCV's own,
+which knows upright, whole people only.
 
 The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
 model is sure, sometimes above, no probability. A person's score is bbox_score times the mean score of the
 keypoints above .2. image_id comes from --annotations; without, it is the number in the name if all names are
-numbers, each another one (as in COCO), else the pictures are counted from 1. The model that comes with wbkit
-takes about .15 s a person on two CPU cores.""",
+numbers, each another one (as in COCO), else the pictures are counted from 1.""",
     "evaluate": """examples:
   wbkit evaluate --annotations coco_wholebody_val_v1.0.json --results results.json
   wbkit evaluate --annotations A.json --results R.json --rescore --reference

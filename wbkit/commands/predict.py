@@ -22,7 +22,7 @@ from wbkit.data import Persons, read_image
 from wbkit.detect import ADVICE, detect_people, usable_detector
 from wbkit.errors import InputError
 from wbkit.files import atomic_write, write_json
-from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
+from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT, PARTS
 from wbkit.plots import draw_pose
 from wbkit.predict import Predictor, checked_boxes, results_from_predictions
 
@@ -115,11 +115,11 @@ def predict_photos(
     try:
         for keypoints, scores in bar:
             photo, image = taken.pop(0)
-            drawn = draw(image, keypoints, scores, look)
-            save_drawing(out / photo.drawing, drawn)
+            save_drawing(out / photo.drawing, draw(image, keypoints, scores, look))
             told.records.extend(as_records(photo, keypoints, scores, predictor))
             finished.add(photo.path)
-            if len(scores) and np.array_equal(drawn, draw(image, keypoints[:0], scores[:0], look)):
+            asked = np.isin(PART_OF_KEYPOINT[: scores.shape[1]], list(look["parts"] or PARTS))
+            if len(scores) and not (scores[:, asked] > look["threshold"]).any():
                 told.bare.append(photo.name)
     except (InputError, KeyboardInterrupt) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"
