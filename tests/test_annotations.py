@@ -173,6 +173,39 @@ def test_the_content_is_not_changed(content):
     assert content == kept
 
 
+def without_parts(records, fields):
+    """The records without these keypoint fields and what belongs to them."""
+    parts = tuple(field.removesuffix("_kpts") + "_" for field in fields)
+    return [{k: v for k, v in record.items() if not k.startswith(parts)} for record in records]
+
+
+@pytest.mark.parametrize(
+    "lacking", [[f for f, _ in FIELDS[1:]], ["face_kpts"], ["foot_kpts", "lefthand_kpts"]]
+)
+def test_parts_that_no_record_has_are_not_labelled(content, lacking):
+    """COCO's own files have 17 keypoints only."""
+    plain = content | {"annotations": without_parts(content["annotations"], lacking)}
+    columns, whole = load_annotations(plain), load_annotations(content)
+    at = 0
+    for field, count in FIELDS:
+        points = columns.keypoints[:, at : at + count]
+        expected = 0 * points if field in lacking else whole.keypoints[:, at : at + count]
+        np.testing.assert_array_equal(points, expected)
+        at += count
+    for i, part in enumerate(("foot", "face", "lefthand", "righthand")):
+        expected = 0 * whole.valid[:, i] if f"{part}_kpts" in lacking else whole.valid[:, i]
+        np.testing.assert_array_equal(columns.valid[:, i], expected)
+    assert_equal_columns(columns, whole, but=("keypoints", "valid", "part_boxes_xywh"))
+
+
+def test_results_of_17_keypoints(content):
+    points = np.round(np.random.default_rng(0).uniform(0, 400, (2, 133, 3)), 3)
+    records = results_from_arrays(points, None, np.array([1, 2]), np.array([0.5, 0.6]))
+    columns = load_results(without_parts(records, [f for f, _ in FIELDS[1:]]))
+    np.testing.assert_array_equal(columns.keypoints[:, :17], points[:, :17])
+    assert not columns.keypoints[:, 17:].any()
+
+
 # --- cache -----------------------------------------------------------------------------------------
 
 

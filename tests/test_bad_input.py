@@ -95,6 +95,11 @@ def without(record: dict, field: str) -> dict:
     return {k: v for k, v in record.items() if k != field}
 
 
+def first_without(truth: dict, field: str) -> dict:
+    first, *others = truth["annotations"]
+    return truth | {"annotations": [without(first, field), *others]}
+
+
 def annotation(change: Callable[[dict], object], which: int = 2) -> Callable[[World], object]:
     """Read an annotation file in which one person was changed."""
 
@@ -327,11 +332,9 @@ ANNOTATION_FILES = {
         lambda w: load_annotations(w.file("A.json", {"images": [], "annotations": {"a": 1}})),
         ["A.json", '"annotations"', "list of objects"],
     ),
-    "COCO without whole body": (
-        lambda w: load_annotations(
-            w.file("A.json", w.truth() | {"annotations": [without(w.truth()["annotations"][0], "foot_kpts")]})
-        ),
-        ["annotation 0 (id 100)", '"foot_kpts"', "missing", "coco_wholebody"],
+    "one person without feet": (
+        lambda w: load_annotations(w.file("A.json", first_without(w.truth(), "foot_kpts"))),
+        ["annotation 0 (id 100)", '"foot_kpts"', "missing", "write zeros"],
     ),
     "picture without file name": (
         image_record(lambda r: r.pop("file_name")),
@@ -612,6 +615,14 @@ COMMANDS = {
     "annotation folder missing": (
         lambda w: find_coco_folder(w.folder),
         ["coco_wholebody_val_v1.0.json", "annotation file is missing", "--data"],
+    ),
+    "annotation file missing": (
+        lambda w: find_coco_folder(f"{w.folder}/mine.json:{w.coco}/val2017"),
+        ["mine.json", "annotation file is missing", "labels.json:pictures"],
+    ),
+    "picture folder missing": (
+        lambda w: find_coco_folder(f"{w.truth_path}:gone"),
+        ["gone", "picture folder is missing", "labels.json:pictures"],
     ),
     "pictures missing": (missing_pictures, ["val2017", "2 of 3", PICTURE, "download"]),
     "nobody has labels": (nobody_labelled, ["coco_wholebody_val", "nobody", "other data"]),

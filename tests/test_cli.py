@@ -552,6 +552,61 @@ def test_evaluate_a_checkpoint(boxes, tiny_coco, tiny_checkpoint, tmp_path, caps
         np.testing.assert_allclose(sorted(raw.box_scores), [0.5, 0.6, 0.7, 0.8, 0.9])
 
 
+FEET_AND_MORE = ("foot", "face", "lefthand", "righthand")
+
+
+def plain(records: list[dict]) -> list[dict]:
+    """Only COCO's 17 keypoints of annotations or results."""
+    return [{k: v for k, v in r.items() if not k.startswith(FEET_AND_MORE)} for r in records]
+
+
+def plain_files(folder: Path, results_file: Path) -> tuple[Path, Path]:
+    """COCO's own annotation file in place of COCO-WholeBody's, and results of 17 keypoints."""
+    content = json.loads(truth(folder).read_text())
+    truth(folder).unlink()
+    annotations = folder / "annotations" / "person_keypoints_val2017.json"
+    annotations.write_text(json.dumps(content | {"annotations": plain(content["annotations"])}))
+    results = results_file.with_name("plain.json")
+    results.write_text(json.dumps(plain(json.loads(results_file.read_text()))))
+    return annotations, results
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="xtcocotools has no wheels for Python 3.12 and later")
+def test_coco_files_of_17_keypoints_give_the_same_body(tiny_coco, results_file, tmp_path, capsys):
+    expected = per_part_table(truth(tiny_coco), results_file).loc["body"]
+    annotations, results = plain_files(tiny_coco, results_file)
+    arguments = ("--annotations", annotations, "--results", results, "--out", tmp_path / "table.csv")
+    assert call("evaluate", *arguments, "--reference") == 0
+    text = capsys.readouterr().out
+    assert "largest difference: 0.0e+00" in text
+    assert "note: nobody has labels for foot, face, lefthand, righthand" in text
+    table = written_table(tmp_path / "table.csv")
+    pd.testing.assert_series_equal(table.loc["body"], expected)
+    assert table.loc[["foot", "face", "lefthand", "righthand", "hand"]].isna().all(axis=None)
+
+
+def test_a_checkpoint_on_files_of_any_name(tiny_coco, results_file, tiny_checkpoint, tmp_path, capsys):
+    """The same table from COCO's layout, plain or not, and from an annotation file and a picture folder."""
+    tables = []
+    for n in range(3):
+        data = tiny_coco
+        if n == 1:
+            (tmp_path / "mine").mkdir()
+            data = f"{truth(tiny_coco).rename(tmp_path / 'mine' / 'labels.json')}:{tiny_coco}/val2017"
+        if n == 2:
+            (tmp_path / "mine" / "labels.json").rename(truth(tiny_coco))
+            plain_files(tiny_coco, results_file)
+        out = tmp_path / f"{n}.csv"
+        assert call("evaluate", "--data", data, "--checkpoint", tiny_checkpoint, "--out", out) == 0
+        tables.append(written_table(out))
+    pd.testing.assert_frame_equal(tables[1], tables[0])
+    pd.testing.assert_series_equal(tables[2].loc["body"], tables[0].loc["body"])
+    assert call("evaluate", "--data", data, "--boxes", "detections", "--checkpoint", tiny_checkpoint) == 0
+    (tiny_coco / "person_detection_results").rename(tmp_path / "away")
+    assert call("evaluate", "--data", data, "--boxes", "detections", "--checkpoint", tiny_checkpoint) == 2
+    assert "no detections lie with it" in capsys.readouterr().err
+
+
 def test_published_rows_are_printed_beside(capsys):
     from wbkit.commands.evaluate import show_published
     from wbkit.recipes import RECIPES

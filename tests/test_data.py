@@ -18,6 +18,7 @@ from wbkit.data import (
     Persons,
     WholeBodyDataset,
     collate,
+    join_persons,
     make_loader,
     persons_from_annotations,
     persons_from_detections,
@@ -311,6 +312,25 @@ def test_detections_become_persons():
     strange = replace(found, image_ids=np.array([images[0], 77_777]))
     with pytest.raises(InputError, match="77777"):
         persons_from_detections(load_annotations(content), strange)
+
+
+def test_persons_of_several_folders_keep_their_pictures(folder, persons):
+    """Samples of two folders in one equal those of each; people with one id are told apart."""
+    other = folder / "deeper" / "other"
+    other.mkdir(parents=True)
+    for i in range(3):
+        cv2.imwrite(str(other / f"{i}.png"), smooth_picture(10 + i)[..., ::-1])
+    one = WholeBodyDataset(persons, folder, SMALL)
+    two = WholeBodyDataset(persons.select([3, 1]), other, SMALL)
+    joined, root = join_persons([one.persons, two.persons], [folder, other])
+    assert root == folder
+    both = WholeBodyDataset(joined, root, SMALL)
+    assert len(both) == 7
+    for key, expected in enumerate([*map(one.__getitem__, range(5)), *map(two.__getitem__, range(2))]):
+        for name in ("crop", "keypoints", "visible"):
+            np.testing.assert_array_equal(both[key][name], expected[name])
+    assert both.describe(5) == "person 103 in deeper/other/0.png"
+    assert join_persons([persons], [folder]) == (persons, folder)
 
 
 # --- samples ---------------------------------------------------------------------------------------

@@ -431,11 +431,16 @@ def test_doubts_about_files_that_can_be_used(rng):
     assert "should be pixels" in note
     (note,) = doubts(truth, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1))))
     assert note.startswith("3 of 3 boxes reach far out")
-    nowhere = replace(right, image_ids=right.image_ids + 50, keypoints=0 * right.keypoints)
+    nowhere = replace(right, image_ids=right.image_ids + 50)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (note,) = doubts(truth, nowhere)
     assert note.startswith("3 of 3 pictures with people have no result")
+    (note,) = doubts(truth, replace(right, keypoints=right.keypoints * (np.arange(133) < 112)[:, None]))
+    assert note == "the results have no righthand: counted as missed"
+    body = replace(truth, keypoints=truth.keypoints * (np.arange(133) < 17)[:, None])
+    (note,) = doubts(body, replace(right, keypoints=right.keypoints * (np.arange(133) < 17)[:, None]))
+    assert note == "nobody has labels for foot, face, lefthand, righthand: wholebody is the other parts"
     unsaid = replace(truth, image_sizes_wh=np.zeros((4, 2), np.int64))
     assert doubts(unsaid, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1)))) == []
     assert doubts(truth, replace(right, boxes_xywh=np.full((3, 4), np.nan))) == []

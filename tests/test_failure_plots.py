@@ -185,6 +185,13 @@ def test_the_grid_of_costs_shows_every_part_and_every_cause_that_costs(analysis)
     np.testing.assert_allclose(written, shown.ravel(), atol=0.00051)
 
 
+def test_the_grid_of_costs_leaves_parts_without_labels_out(analysis):
+    costs = ap_cost(analysis)
+    costs.loc[costs["part"].isin(["foot", "hand"]), "AP_cost"] = np.nan
+    parts = [t.get_text() for t in plot_costs(costs).get_xticklabels()]
+    assert parts == ["body", "face", "left hand", "right hand", "whole body"]
+
+
 def test_the_grid_of_costs_has_intervals_where_there_are_any(analysis):
     costs = ap_cost(analysis, resamples=5)
     written = texts(plot_costs(costs))

@@ -482,6 +482,26 @@ def test_other_people_are_another_run(train_coco, tmp_path, capsys):
     assert "data " in capsys.readouterr().err
 
 
+def test_training_on_two_sets_one_of_them_cocos_own(train_coco, tmp_path, capsys):
+    """People with 17 labels beside people with 133; of the first alone nobody has hands to learn from."""
+    mine, out = tmp_path / "mine.json", tmp_path / "run"
+    content = json.loads((train_coco / "annotations" / "coco_wholebody_train_v1.0.json").read_text())
+    keep = ("id", "image_id", "category_id", "iscrowd", "area", "bbox", "num_keypoints", "keypoints")
+    content["annotations"] = [{k: a[k] for k in keep} for a in content["annotations"]]
+    mine.write_text(json.dumps(content))
+    images = train_coco / "train2017"
+    own = ["--recipe", "tiny", "--epochs", "1", "--batch-size", "5", "--workers", "0", "--device", "cpu"]
+    assert main(["train", *own, "--data", f"{mine}:{images}", str(train_coco), "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "10 samples an epoch" in text
+    assert "wholebody" in text  # validated on the second set, which has val
+    assert "Nobody has labels" not in text
+    assert main(["train", *own, "--data", f"{mine}:{images}", "--out", str(tmp_path / "body")]) == 0
+    text = capsys.readouterr().out
+    assert "Nobody has labels for foot, face, lefthand, righthand: these heatmaps learn nothing" in text
+    assert f"No validation: {mine}:{images} has no annotations for it" in text
+
+
 def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
     assert main(command(train_coco, tmp_path / "body", "--keypoints", "17")) == 0
     assert "17 keypoints" in capsys.readouterr().out

@@ -1,8 +1,10 @@
-"""COCO-WholeBody annotation and results files as columns: read, check, cache, write.
+"""COCO-WholeBody and COCO annotation and results files as columns: read, check, cache, write.
 
 A file of people becomes one array per field (`Annotations`, `Results`), so that everything
 downstream is vectorised. Field names and meanings: COCO-WholeBody v1.0
-(https://github.com/jin-s13/COCO-WholeBody/blob/master/data_format.md).
+(https://github.com/jin-s13/COCO-WholeBody/blob/master/data_format.md). Files without foot_kpts, face_kpts,
+lefthand_kpts or righthand_kpts, such as COCO's own of 17 keypoints, are read as well: what no record of a
+file has counts as not labelled, or as not predicted (zeros).
 """
 
 from __future__ import annotations
@@ -73,6 +75,11 @@ class Annotations:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def pictures_of(self, image_ids: np.ndarray) -> np.ndarray:
+        """Where pictures stand in the file: (M,) ids, all of them this file's -> (M,) indices."""
+        order = np.argsort(self.image_ids, kind="stable")
+        return order[np.searchsorted(self.image_ids, image_ids, sorter=order)]
+
     def select(self, persons: np.ndarray) -> Annotations:
         """The same pictures with only the given persons (indices or mask)."""
         columns: tuple[str, ...] = ("ids", "person_image_ids", "keypoints", "boxes_xywh", "areas", "crowd")
@@ -139,7 +146,7 @@ class Detections:
 
 
 def load_annotations(source: str | Path | dict | Annotations, *, cache: bool = True) -> Annotations:
-    """Ground truth from a COCO-WholeBody v1.0 file, its parsed content, or columns (given back).
+    """Ground truth from a COCO-WholeBody v1.0 or COCO file, its parsed content, or columns (given back).
 
     A file's columns are kept in the user's cache under the hash of its content, so the second load
     skips JSON. Persons without keypoints and crowds are kept: who uses what is decided downstream.
@@ -257,7 +264,7 @@ def _annotation_columns(content: Any, file: str) -> Annotations:
 
 
 def _any_labelled(record: dict, part: str) -> bool:
-    return any(v > 0 for v in record[f"{part}_kpts"][2::3])
+    return any(v > 0 for v in record.get(f"{part}_kpts", ())[2::3])
 
 
 def _count_body_keypoints(record: dict) -> int:
@@ -305,12 +312,12 @@ def body_extent_areas(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _keypoint_columns(table: Table) -> np.ndarray:
-    """The five keypoint fields side by side: (N, 133, 3)."""
-    columns = [
-        table.numbers(field, 3 * (part.stop - part.start)).reshape(-1, part.stop - part.start, 3)
-        for field, part in KEYPOINT_FIELDS.items()
-    ]
-    return np.concatenate(columns, axis=1)
+    """The five keypoint fields side by side: (N, 133, 3); zeros for a part that no record has."""
+    whole = np.zeros((len(table.records), NUM_KEYPOINTS, 3))
+    for field, part in KEYPOINT_FIELDS.items():
+        if field == "keypoints" or any(field in record for record in table.records):
+            whole[:, part] = table.numbers(field, 3 * (part.stop - part.start)).reshape(whole[:, part].shape)
+    return whole
 
 
 _ARRAYS = "Arrays (N, 133, 3) become results by `wbkit.annotations.results_from_arrays`"

@@ -87,14 +87,19 @@ def per_part_table(
         return _table(dict(zip(PARTS, statistics, strict=True)))
 
 
+def absent_parts(values: np.ndarray) -> list[str]:
+    """The five parts of which nobody has a number but 0: (N, 133, ...) v, scores or triples."""
+    return [part for part, points in PARTS.items() if part != "wholebody" and not values[:, points].any()]
+
+
 def doubts(annotations: Annotations, results: Results) -> list[str]:
     """What looks like a mistake in files that can be used all the same, each in one sentence.
 
-    Pictures without results, coordinates that are no pixels, boxes that are corners.
+    Pictures without results, coordinates that are no pixels, boxes that are corners, parts that a file lacks.
     """
-    found = []
     if not len(results):
         return ["the file holds no results"]
+    found = _missing_parts(annotations, results)
     wanted = np.unique(annotations.person_image_ids[~annotations.crowd])
     without = int((~np.isin(wanted, results.image_ids)).sum())
     if without:
@@ -104,10 +109,9 @@ def doubts(annotations: Annotations, results: Results) -> list[str]:
     largest = np.abs(results.keypoints[..., :2]).max()
     if 0 < largest <= 1.5:
         found.append("all coordinates lie within 1.5: they should be pixels of the picture, not shares of it")
-    order = np.argsort(annotations.image_ids)
     known = np.isin(results.image_ids, annotations.image_ids)
-    places = order[np.searchsorted(annotations.image_ids[order], results.image_ids[known])]
-    sizes, boxes = annotations.image_sizes_wh[places], results.boxes_xywh[known]
+    sizes = annotations.image_sizes_wh[annotations.pictures_of(results.image_ids[known])]
+    boxes = results.boxes_xywh[known]
     beyond = ((boxes[:, :2] + boxes[:, 2:] > 1.1 * sizes) & (sizes > 0)).any(1)  # False for NaN, too
     if beyond.sum() > 0.2 * len(beyond):
         found.append(
@@ -115,6 +119,14 @@ def doubts(annotations: Annotations, results: Results) -> list[str]:
             "width, height, not two corners"
         )
     return found
+
+
+def _missing_parts(annotations: Annotations, results: Results) -> list[str]:
+    """Parts that nobody has labels of, and labelled ones of which all predictions are zeros."""
+    no_labels = absent_parts(annotations.keypoints[..., 2])
+    no_points = [part for part in absent_parts(results.keypoints) if part not in no_labels]
+    found = [f"nobody has labels for {', '.join(no_labels)}: wholebody is the other parts"] * bool(no_labels)
+    return found + [f"the results have no {', '.join(no_points)}: counted as missed"] * bool(no_points)
 
 
 def _statistics(matches: Matches) -> np.ndarray:

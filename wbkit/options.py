@@ -51,10 +51,12 @@ Minutes on a GPU, hours on a CPU; what was measured stays in --out, so an interr
     "train": """examples:
   wbkit train --recipe tiny --data data/people --out outputs/train/tiny         a laptop
   wbkit train --recipe tiny --data data/people --out outputs/train/tiny --resume   ... goes on
+  wbkit train --recipe tiny --data data/people data/hard --val-data mine.json:photos   two sets, and your own
   wbkit train --recipe tiny --synthetic 20000 --val-data data/wholebody-mini    rendered on the fly
   torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
 
-the + recipe, COCO's 17 keypoints first, then 133 with a fresh last layer:
+the + recipe, COCO's 17 keypoints first (COCO's own person_keypoints_train2017.json will do), then 133 with a
+fresh last layer:
   wbkit train --recipe w48_dark_plus_384x288 --data data/coco --keypoints 17 --out w48_17
   wbkit train --recipe w48_dark_plus_384x288 --data data/coco --init w48_17/final.safetensors --head fresh
 
@@ -98,7 +100,7 @@ def demo(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="COCO-WholeBody folder (default: data/coco, else the embedded set)",
+        help="COCO-WholeBody folder, or labels.json:pictures (default: data/coco, else the embedded set)",
     )
     add("--out", type=Path, default=Path("outputs/demo"), metavar="DIR", help="default: %(default)s")
     add("--checkpoint", metavar="F", help="default: the model in data/models")
@@ -177,7 +179,7 @@ def evaluate(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder with annotations/, val2017/, person_detection_results/",
+        help="folder with annotations/, val2017/, person_detection_results/; or labels.json:pictures",
     )
     pipeline.add_argument(
         "--boxes", choices=("gt", "detections"), default="gt", help="whose boxes (default: %(default)s)"
@@ -248,14 +250,7 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default)",
     )
-    add("--data", type=Path, metavar="DIR", help="COCO-WholeBody folder with train2017/")
-    add(
-        "--synthetic",
-        type=positive(int),
-        metavar="N",
-        help="instead: people rendered on the fly, N samples an epoch",
-    )
-    add("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: --data)")
+    _training_data(add)
     add("--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)")
     add("--init", metavar="F", help="weights to start from: file, address or published name; validated first")
     add(
@@ -274,6 +269,24 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=positive(int), metavar="N", help="over all processes")
     add("--learning-rate", type=positive(float), metavar="LR", help="default: the recipe's, scaled")
     add("--seed", type=int, default=0, metavar="S", help="default: 0")
+
+
+def _training_data(add: Callable) -> None:
+    add(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="COCO-WholeBody folders with train2017/, or labels.json:pictures",
+    )
+    add(
+        "--synthetic",
+        type=positive(int),
+        metavar="N",
+        help="instead: people rendered on the fly, N samples an epoch",
+    )
+    add("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: one of --data)")
 
 
 def _how_to_train(parser: argparse.ArgumentParser) -> None:

@@ -73,8 +73,6 @@ def _rows_of(annotations: Annotations, person_ids: np.ndarray, keypoints: np.nda
 
 def _longer_sides(annotations: Annotations, rows: np.ndarray) -> np.ndarray:
     """(M,) px: of the box clipped to its picture."""
-    order = np.argsort(annotations.image_ids, kind="stable")
-    images = annotations.image_ids[order]
-    pictures = order[np.searchsorted(images, annotations.person_image_ids[rows])]  # (M,)
+    pictures = annotations.pictures_of(annotations.person_image_ids[rows])  # (M,)
     boxes = clip_boxes(annotations.boxes_xywh[rows], annotations.image_sizes_wh[pictures])
     return boxes[:, 2:].max(1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wbkit.annotations import PERSON_CATEGORY, Annotations, Results
+from wbkit.annotations import KEYPOINT_FIELDS, PERSON_CATEGORY, Annotations, Results
 from wbkit.errors import InputError
 from wbkit.files import read_json
 from wbkit.keypoints import PARTS, SIGMAS
@@ -48,8 +48,9 @@ def reference_statistics(
     """xtcocotools' ten statistics of each part, called as MMPose's CocoWholeBodyMetric calls it.
 
     Args:
-        annotations: a COCO-WholeBody annotation file's path or parsed content.
-        results: a results file's path or parsed content.
+        annotations: a COCO-WholeBody annotation file's path or parsed content. Parts that no record has are
+            filled with zeros here: xtcocotools wants them all.
+        results: a results file's path or parsed content; the same.
 
     Returns:
         part -> (10,) float64: AP, AP50, AP75, APM, APL, AR, AR50, AR75, ARM, ARL; -1 where undefined.
@@ -62,6 +63,8 @@ def reference_statistics(
     annotations, results = _own_copy(annotations), _own_copy(results)
     annotations.setdefault("categories", [{"id": PERSON_CATEGORY, "name": "person"}])
     statistics = {}
+    for records in (annotations["annotations"], results):
+        _fill_absent_parts(records)
     with _quiet():
         truth = coco_class("annotations", ann_data=annotations)
         predictions = truth.loadRes(list(results))
@@ -85,6 +88,13 @@ def _own_copy(source: Any) -> Any:
             "Give the path or the parsed content of the file that they were loaded from",
         )
     return copy.deepcopy(source)
+
+
+def _fill_absent_parts(records: Sequence[dict]) -> None:
+    for field, part in KEYPOINT_FIELDS.items():
+        if not any(field in record for record in records):
+            for record in records:
+                record[field] = [0.0] * 3 * (part.stop - part.start)
 
 
 @contextlib.contextmanager

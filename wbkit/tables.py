@@ -113,7 +113,7 @@ class Table:
             remedy = f"Write it into every {self.kind}"
         if field.endswith("_kpts") and field not in record:
             remedy = (
-                "Plain COCO files lack it: use coco_wholebody_*.json, or results of all 133 keypoints. For a "
-                "part that nobody labelled write zeros"
+                "Other records of this file have it: write zeros for a part that is not labelled or not "
+                "predicted"
             )
         return InputError(problem, remedy, file=self.file, record=name, field=field)

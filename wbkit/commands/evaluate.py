@@ -128,15 +128,15 @@ def require_everybody(failures: list[str], persons: int) -> None:
 
 def find_persons(annotations: Annotations, folder: CocoFolder, boxes: str) -> Persons:
     """The boxes to look into: ground truth's ("gt") or the folder's detections."""
-    from wbkit.data import persons_from_annotations, persons_from_detections
+    from wbkit.data import DETECTIONS, persons_from_annotations, persons_from_detections
 
     if boxes == "gt":
         return persons_from_annotations(annotations)
     if folder.detections is None:
         raise InputError(
-            "has no person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
-            "Fetch it (wbkit download coco-val says where), or use --boxes gt",
-            file=folder.annotations.parent.parent,
+            f"no detections lie with it ({DETECTIONS})",
+            "Fetch them (wbkit download coco-val says where), or use --boxes gt",
+            file=folder.annotations,
         )
     return persons_from_detections(annotations, load_detections(folder.detections))
 

@@ -14,9 +14,16 @@ from torch.utils.data import Dataset
 
 from wbkit.annotations import load_annotations
 from wbkit.checkpoints import load_pose_weights, save_pose_weights
-from wbkit.data import SyntheticPeople, WholeBodyDataset, find_coco_folder, persons_from_annotations
+from wbkit.data import (
+    SyntheticPeople,
+    WholeBodyDataset,
+    annotation_file,
+    find_coco_folder,
+    join_persons,
+    persons_from_annotations,
+)
 from wbkit.errors import InputError
-from wbkit.evaluate import per_part_table
+from wbkit.evaluate import absent_parts, per_part_table
 from wbkit.hardware import Hardware, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
 from wbkit.nms import rescore_and_nms
@@ -103,19 +110,18 @@ def at_input_size(recipe: Recipe, size_wh: tuple[int, int]) -> Recipe:
 
 
 def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
-    """The folder's training persons, or rendered ones."""
+    """The folders' training persons, or rendered ones."""
     if options.synthetic:
         return SyntheticPeople(recipe, options.synthetic, seed=options.seed)
-    if options.data is None:
+    if not options.data:
         raise InputError(
             "there is nothing to train on",
             "Give --data DIR (a COCO-WholeBody folder) or --synthetic N (people rendered on the fly)",
         )
-    folder = find_coco_folder(options.data, "train")
-    persons = persons_from_annotations(load_annotations(folder.annotations))
-    return WholeBodyDataset(
-        persons, folder.images, recipe, recipe.augmentation, options.seed, keep_failures=True
-    )
+    folders = [find_coco_folder(data, "train") for data in options.data]
+    everyone = [persons_from_annotations(load_annotations(folder.annotations)) for folder in folders]
+    persons, images = join_persons(everyone, [folder.images for folder in folders])
+    return WholeBodyDataset(persons, images, recipe, recipe.augmentation, options.seed, keep_failures=True)
 
 
 def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> PoseNet:
@@ -132,18 +138,18 @@ def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> Po
 def validation(
     options: argparse.Namespace, recipe: Recipe, hardware: Hardware, talk: bool
 ) -> Callable[[nn.Module], dict[str, float]] | None:
-    """A function model -> AP by part on the folder's val pictures with ground-truth boxes.
+    """A function model -> AP by part on --val-data, else on the first of --data that has val annotations.
 
-    None, which is told, where --data has no annotations for val and no --val-data was given. A picture that
+    Ground-truth boxes. None, which is told, where there are no such annotations. A picture that
     cannot be read is told, and its people count as missed; one that is not there stops the run before it
     begins.
     """
-    data = options.val_data or options.data
+    usable = [data for data in options.data if annotation_file(data, "val").exists()]
+    data = options.val_data or next(iter(usable), None)
     if data is None:
-        return None
-    if not options.val_data and not any((data / "annotations").glob("coco_wholebody_val_*")):
-        if talk:
-            print(f"No validation: {data} has no annotations for it; --val-data DIR names another folder")
+        if talk and options.data:
+            names = ", ".join(map(str, options.data))
+            print(f"No validation: {names} has no annotations for it; --val-data DIR names another folder")
         return None
     folder = find_coco_folder(data, "val")
     annotations = load_annotations(folder.annotations)
@@ -168,8 +174,10 @@ def validation(
 
 
 def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -> None:
-    """What is about to happen, in three lines."""
+    """What is about to happen, in a few lines."""
     s = recipe.schedule
+    persons = getattr(dataset, "persons", None)  # of files
+    absent = absent_parts(persons.keypoints[..., 2]) if persons and recipe.num_keypoints == 133 else []
     precision = "bfloat16" if hardware.bf16 else "float32"
     fall = "in a line to 0" if s.to_zero else f"a tenth of it after epochs {s.milestones}"
     print(
@@ -177,7 +185,8 @@ def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -
         f"{recipe.input_size[1]}x{recipe.input_size[0]}, on {hardware.device} in {precision}\n"
         f"{len(dataset)} samples an epoch, {s.epochs} epochs, batch {s.batch_size}, learning rate "
         f"{s.learning_rate:g}, {fall}\n"
-        f"State, weights and numbers: {out}; the same command with --resume goes on after an interruption"
+        + f"Nobody has labels for {', '.join(absent)}: these heatmaps learn nothing\n" * bool(absent)
+        + f"State, weights and numbers: {out}; the same command with --resume goes on after an interruption"
     )
 
 

@@ -233,6 +233,4 @@ def outside_picture(pairs: Pairs) -> np.ndarray:
 
 def person_pictures(annotations, persons: np.ndarray) -> np.ndarray:
     """(P, 2) size (W, H) px of each person's picture; 0 where the file does not say."""
-    order = np.argsort(annotations.image_ids)
-    place = np.searchsorted(annotations.image_ids[order], annotations.person_image_ids[persons])
-    return annotations.image_sizes_wh[order[place]]
+    return annotations.image_sizes_wh[annotations.pictures_of(annotations.person_image_ids[persons])]

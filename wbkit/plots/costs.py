@@ -53,7 +53,7 @@ def plot_ap_waterfall(steps: pd.DataFrame, *, title: str | None = None, ax: Axes
 def plot_costs(
     costs: pd.DataFrame, *, column: str = "AP_cost", title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """What repairing one cause alone brings, for every part: a number and a shade in each field.
+    """What repairing one cause alone brings, for every part with labels: a number and a shade in each field.
 
     Args:
         costs: of `wbkit.failures.ap_cost`; with intervals these stand below the numbers.
@@ -61,6 +61,8 @@ def plot_costs(
     """
     names = [*list(PARTS)[:-1], "hand", "wholebody"]
     grid = costs.pivot(index="repair", columns="part", values=column).loc[list(REPAIRS), names]
+    names = [name for name in names if grid[name].notna().any()] or names  # parts with labels
+    grid = grid[names]
     some = grid[(grid.abs() >= 0.0005).any(axis=1)]
     grid = some if len(some) else grid
     ends = _ends(costs, column, grid)

@@ -19,7 +19,8 @@ def plot_causes(shares: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         shares: of `wbkit.failures.cause_table`: by part, or any other grouping; of causes, or of Ronchi's
             classes.
     """
-    ax = new_axes(ax, 9.2, 0.75 + 0.52 * len(shares))
+    places = max(len(shares), 3)  # room for the legend, which stands beside the bars
+    ax = new_axes(ax, 9.2, 0.75 + 0.52 * places)
     causes = [name for name in CAUSE_STYLES if name in shares and (shares[name] > 0).any()]
     names = [" · ".join(words(str(n)) for n in np.atleast_1d(key)) for key in shares.index]
     rows = [f"{name}\n{count:,} keypoints" for name, count in zip(names, shares["labelled"], strict=True)]
@@ -31,8 +32,7 @@ def plot_causes(shares: pd.DataFrame, *, title: str | None = None, ax: Axes | No
         bars = ax.barh(rows, widths, left=left, label=words(cause), height=0.72, **style)
         _write_shares(ax, bars, color if not hatch else "#FFFFFF")
         left += widths
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
+    ax.set(xlim=(0, 1), ylim=(places - 0.5, -0.5))
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.tick_params(axis="y", length=0)
     ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1.03), handleheight=1.1)

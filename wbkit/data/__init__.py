@@ -1,0 +1,25 @@
+"""From files to batches: pictures, persons, samples, loaders, and where all that lies."""
+
+from wbkit.data.folders import DETECTIONS, CocoFolder, annotation_file, find_coco_folder
+from wbkit.data.loading import EpochSampler, collate, make_loader
+from wbkit.data.persons import Persons, join_persons, persons_from_annotations, persons_from_detections
+from wbkit.data.pictures import read_image
+from wbkit.data.samples import SyntheticPeople, WholeBodyDataset, cut_sample
+
+__all__ = [
+    "DETECTIONS",
+    "CocoFolder",
+    "EpochSampler",
+    "Persons",
+    "SyntheticPeople",
+    "WholeBodyDataset",
+    "annotation_file",
+    "collate",
+    "cut_sample",
+    "find_coco_folder",
+    "join_persons",
+    "make_loader",
+    "persons_from_annotations",
+    "persons_from_detections",
+    "read_image",
+]
