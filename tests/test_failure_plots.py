@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from planting import NOISE_MODELS, make_scene
+from test_failures_slices import better_and_worse
 from test_failures_table import noisy
 
 from wbkit.failures import (
@@ -27,6 +28,7 @@ from wbkit.failures import (
     keypoint_table,
     precision_recall_table,
     sensitivity,
+    sensitivity_change,
     slice_table,
     waterfall_table,
     worst,
@@ -48,6 +50,7 @@ from wbkit.plots import (
     plot_keypoint_changes,
     plot_precision_recall_by_part,
     plot_sensitivity,
+    plot_slice_changes,
     plot_slices,
     show_cause,
     show_causes,
@@ -404,6 +407,29 @@ def test_only_what_holds_for_all_keypoints_together_is_sure(comparison):
     ax = plot_keypoint_changes(points)
     markers = [line for line in ax.get_lines() if line.get_marker() in "<>"]
     assert [m.get_markerfacecolor() == "white" for m in markers] == [False, True]
+
+
+def test_slices_of_a_comparison_stand_below_their_slicing():
+    truth, a, b = better_and_worse()
+    kinds = ("size", "truncation")
+    tables = [sensitivity_change(truth, a, b, by=by, resamples=5).astype({"bin": str}) for by in kinds]
+    changes = pd.concat([table.assign(by=by) for by, table in zip(kinds, tables, strict=True)])
+    ax = plot_slice_changes(changes, "lefthand", titles={"size": "person's size"}, names=("old", "new"))
+    rows = changes[changes["part"] == "lefthand"]
+    labels = [f"{row.bin}  (n = {row.persons})" for row in rows.itertuples()]
+    assert [t.get_text() for t in ax.get_yticklabels()] == labels
+    written = texts(ax)
+    assert [t for t in written if t[0] in "+-"] == [f"{d:+.3f}" for d in rows["AP_difference"]]
+    assert [t for t in written if t[0] not in "+-"] == ["person's size", "truncation"]
+    places = [line.get_ydata()[0] for line in ax.get_lines() if line.get_marker() in "<>"]
+    heights = {t.get_text(): t.get_position()[1] for t in ax.texts if t.get_text()[0] not in "+-"}
+    sizes = (rows["by"] == "size").sum()
+    assert places == [*range(1, sizes + 1), *range(sizes + 2, len(rows) + 2)]
+    assert heights == {"person's size": 0, "truncation": sizes + 1}
+    markers = [line for line in ax.get_lines() if line.get_marker() in "<>"]
+    sure = ((rows["AP_low"] > 0) | (rows["AP_high"] < 0)).tolist()
+    assert [m.get_markerfacecolor() != "white" for m in markers] == sure
+    assert "new minus old" in ax.get_title(loc="left") + ax.get_title()
 
 
 # --- galleries -------------------------------------------------------------------------------------

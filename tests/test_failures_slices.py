@@ -21,6 +21,7 @@ from wbkit.failures import (
     keypoint_calibration,
     keypoint_table,
     sensitivity,
+    sensitivity_change,
     slice_table,
     worst,
 )
@@ -280,6 +281,53 @@ def test_what_was_fixed_and_broken_is_found():
     )
 
 
+@pytest.mark.parametrize("by", ["size", "part_size"])
+def test_slices_of_both_are_those_of_each(by):
+    truth, a, b = better_and_worse()
+    rows = sensitivity_change(truth, a, b, by=by, resamples=3, seed=2)
+    for end, results in (("a", a), ("b", b)):
+        alone = sensitivity(truth, results, by=by)
+        about = ["part", "bin", "low", "high", "persons", "labelled"]
+        pd.testing.assert_frame_equal(rows[about], alone[about])
+        for name in ("AP", "AP50", "AR"):
+            np.testing.assert_array_equal(rows[f"{name}_{end}"], alone[name])
+    for name in ("AP", "AP50", "AP75", "AR"):
+        gain = rows[f"{name}_b"] - rows[f"{name}_a"]
+        np.testing.assert_array_equal(rows[f"{name}_difference"], gain)
+        assert not (rows[f"{name}_low"] > rows[f"{name}_high"]).any()  # NaN: nobody of a slice was drawn
+    mirror = sensitivity_change(analyse(truth, b), analyse(truth, a), by=by, resamples=3, seed=2)
+    np.testing.assert_allclose(rows["AP_low"], -mirror["AP_high"], atol=1e-12)
+    assert (rows.loc[rows["part"] == "face", "AP_low"] == 0).all()
+    assert (rows.loc[rows["part"] == "lefthand", "AP_difference"] > 0).any()
+
+
+def test_a_slice_of_everybody_is_the_comparison_itself():
+    """Nobody is truncated here, so one slice holds all: its differences and intervals are `compare`'s."""
+    scenes = [make_scene(4, count=30, noise=noise) for noise in (0.4, 0.2)]
+    for scene in scenes:
+        for person in range(0, 30, 3):
+            NOISE_MODELS["miss"](scene, person)
+    a, b = (analyse(scenes[0].annotations, scene.results()) for scene in scenes)
+    rows = sensitivity_change(a, b, by="truncation", resamples=20, seed=3).set_index("part")
+    whole = compare(a, b, resamples=20, seed=3).parts.drop(index="hand")
+    assert rows.index.tolist() == whole.index.tolist()  # one bin a part
+    np.testing.assert_allclose(rows[whole.columns], whole, atol=1e-12)
+    assert (whole["AP_low"] < whole["AP_high"]).any()
+
+
+def test_what_small_people_gain_shows_in_their_slice_only():
+    scene, worse = make_scene(4, count=40, noise=0.05), make_scene(4, count=40, noise=0.05)
+    small = np.sqrt(scene.areas) < 96
+    for person in np.flatnonzero(small):
+        for _ in range(8):
+            NOISE_MODELS["miss"](worse, person)
+    files = scene.annotations, worse.results(), scene.results()
+    rows = sensitivity_change(*files, by="size", parts=["wholebody"], resamples=20)
+    large = rows["low"] >= 96
+    assert (rows[large]["AR_difference"] == 0).all()
+    assert (rows[~large]["AR_difference"] > 0.1).all()
+
+
 def test_comparison_equals_naive_counts():
     truth, a, b = better_and_worse()
     compared = compare(truth, a, b, resamples=0)
@@ -441,6 +489,8 @@ def test_unknown_names_are_refused(table, analysis):
         slice_table(table, "age")
     with pytest.raises(InputError, match="no slicing 'score'"):
         sensitivity(analysis, by="score")
+    with pytest.raises(InputError, match="no slicing 'score'"):
+        sensitivity_change(analysis, analysis, by="score")
     with pytest.raises(InputError, match="there is no 'exact'"):
         keypoint_calibration(table, right="exact")
     with pytest.raises(InputError, match="0 bins"):

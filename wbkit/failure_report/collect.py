@@ -33,6 +33,7 @@ from wbkit.failures import (
     person_table,
     precision_recall_table,
     sensitivity,
+    sensitivity_change,
     slice_table,
     verdict_table,
     waterfall_table,
@@ -70,6 +71,7 @@ MEANINGS: dict[str, str] = {
     "worst_persons": "The found persons with the lowest mean keypoint similarity.",
     "worst_keypoints": "The most confident errors.",
     "comparison_parts": "AP and AR of both results, their difference, and its interval.",
+    "comparison_slices": "AP and AR of the people in each slice in both, their difference, its interval.",
     "comparison_keypoints": "Mean similarity of each keypoint in both; intervals (low, high: of each by "
     "itself; low_all, high_all: of all together); the shares fixed and broken.",
     "comparison_changes": "How many labelled keypoints went from which cause to which.",
@@ -144,6 +146,7 @@ def collect(
         found = compare(analysis, other, resamples=compared, progress=progress)
         names = ("parts", "keypoints", "changes", "rows")
         tables |= {f"comparison_{name}": getattr(found, name) for name in names}
+        tables["comparison_slices"] = _sliced_changes(analysis, other, compared, progress)
     ordered = {name: tables[name] for name in MEANINGS if name in tables}
     return Findings(analysis, other, keypoints, ordered, target, intervals, compared)
 
@@ -184,6 +187,15 @@ def _cut(
         name: pd.concat(rows, ignore_index=True).set_index("by").reset_index()
         for name, rows in (("slices", slices), ("sensitivity", curves))
     }
+
+
+def _sliced_changes(analysis: Analysis, other: Analysis, resamples: int, progress: bool) -> pd.DataFrame:
+    """For whom the second results are better, each slicing below the other."""
+    found = [
+        sensitivity_change(analysis, other, by=by, resamples=resamples).astype({"bin": str}).assign(by=by)
+        for by in tqdm(PERSON_SLICINGS, desc="slices of both", unit="slicing", disable=not progress)
+    ]
+    return pd.concat(found, ignore_index=True).set_index("by").reset_index()
 
 
 def one_slicing(table: pd.DataFrame, by: str) -> pd.DataFrame:

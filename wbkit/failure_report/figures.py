@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from wbkit import plots
 from wbkit.failure_report.collect import Findings, one_slicing
 from wbkit.failures import CONFUSION_PARTS, SLICINGS, confusion_matrix
+from wbkit.keypoints import PARTS
 
 SLICINGS_DRAWN = (
     "size", "part_size", "visibility", "occlusion", "crowding", "overlap", "truncation", "score",
@@ -187,6 +189,7 @@ def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]
         "comparison_parts",
         lambda: plots.plot_comparison(tables["comparison_parts"], names=names),
     )
+    yield from _slice_changes(tables["comparison_slices"], ("wholebody",), names)
     points = tables["comparison_keypoints"]
     each, together = (
         int(((points[f"low{end}"] > 0) | (points[f"high{end}"] < 0)).sum()) for end in ("", "_all")
@@ -215,3 +218,21 @@ def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]
         "comparison_changes",
         lambda: plots.plot_cause_changes(tables["comparison_changes"], names=names),
     )
+    others = [part for part in PARTS if part != "wholebody"]
+    yield from _slice_changes(tables["comparison_slices"], others, names)
+
+
+def _slice_changes(changes: pd.DataFrame, parts: Sequence[str], names: tuple[str, str]) -> Iterator[Drawing]:
+    titles = {by: SLICINGS[by].title for by in changes["by"].unique()}
+    for part in parts:
+        rows = changes[changes["part"] == part]
+        sure = int(((rows["AP_low"] > 0) | (rows["AP_high"] < 0)).sum())
+        if len(rows):
+            yield Drawing(
+                f"comparison_slices_{part}",
+                "For whom it changed: the difference in AP over the people of each slice; hollow where its "
+                f"95 % interval holds 0. Of {len(rows)}, about {len(rows) / 20:.0f} would leave 0 out by "
+                f"chance, and {sure} do; slices of different kinds share people.",
+                "comparison_slices",
+                lambda p=part: plots.plot_slice_changes(changes, p, titles=titles, names=names),
+            )

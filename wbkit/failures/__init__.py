@@ -17,7 +17,8 @@ from wbkit.failures.intervals import ap_intervals
 from wbkit.failures.pairs import Pairs, pair_up
 from wbkit.failures.persons import VERDICTS, detection_table, person_table, verdict_table
 from wbkit.failures.repairs import REPAIRS, TARGETS
-from wbkit.failures.slices import PERSON_SLICINGS, SLICINGS, sensitivity, slice_table
+from wbkit.failures.sensitivity import sensitivity, sensitivity_change
+from wbkit.failures.slices import PERSON_SLICINGS, SLICINGS, slice_table
 from wbkit.failures.summary import (
     cloud_table,
     confusion_table,
@@ -68,6 +69,7 @@ __all__ = [
     "person_table",
     "precision_recall_table",
     "sensitivity",
+    "sensitivity_change",
     "slice_table",
     "verdict_table",
     "waterfall_table",

@@ -67,10 +67,10 @@ def compare(
     Raises:
         InputError: as `analyse`; the two were analysed on different labels; bad numbers.
     """
-    a, b = _both(annotations, results_a, results_b)
+    a, b = both(annotations, results_a, results_b)
     weights = picture_weights(len(a.annotations.image_ids), resamples, seed)
     samples = [part_samples(x, weights, progress=progress) for x in (a, b)]
-    parts = {part: _part_row(samples[0][part], samples[1][part], level) for part in samples[0]}
+    parts = {part: difference_row(samples[0][part], samples[1][part], level) for part in samples[0]}
     return Comparison(
         pd.DataFrame.from_dict(parts, orient="index").rename_axis("part"),
         _keypoints(a, b, weights, level),
@@ -81,11 +81,12 @@ def compare(
     )
 
 
-def _both(
+def both(
     annotations: AnnotationSource | Analysis,
     results_a: ResultSource | Analysis,
     results_b: ResultSource | Analysis | None,
 ) -> tuple[Analysis, Analysis]:
+    """The two analyses of `compare`'s arguments; InputError where they are of different labels."""
     if isinstance(annotations, Analysis):
         a, b = annotations, results_a if results_b is None else results_b
     elif results_b is None:
@@ -103,8 +104,8 @@ def _both(
     return a, b
 
 
-def _part_row(a: np.ndarray, b: np.ndarray, level: float) -> dict[str, float]:
-    """(R, 4) samples of one part -> the columns of `Comparison.parts`."""
+def difference_row(a: np.ndarray, b: np.ndarray, level: float) -> dict[str, float]:
+    """(R, 4) samples of one part in both results, row 0 all pictures -> the columns of `Comparison.parts`."""
     low, high = interval((b - a)[1:], level)
     row = {}
     for i, name in enumerate(_STATISTICS):

@@ -1,4 +1,4 @@
-"""Where errors gather: by size, occlusion, truncation, crowding, visibility and score; and AP by slice."""
+"""Where errors gather: by size, occlusion, truncation, crowding, visibility and score."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ import numpy as np
 import pandas as pd
 
 from wbkit.errors import InputError
-from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
-from wbkit.failures.attributes import crowding, part_sizes, truncated
 from wbkit.failures.classes import CODES, LABELLED_CAUSES, PART_SLICES
-from wbkit.failures.intervals import interval, picture_weights, resampled
-from wbkit.failures.precision import rank
-from wbkit.failures.rematch import change, match_part
-from wbkit.keypoints import PARTS
+from wbkit.failures.intervals import interval, picture_weights
 
 
 @dataclass(frozen=True)
@@ -99,10 +94,10 @@ def slice_table(
     Raises:
         InputError: there is no such slicing, or bad numbers.
     """
-    slicing = _slicing(by, SLICINGS)
+    slicing = find_slicing(by, SLICINGS)
     labelled = table[table["v"] > 0]
     values = _values(labelled, slicing)
-    bins, low, high = _cut(values, slicing)
+    bins, low, high = cut(values, slicing)
     part = labelled["part"].to_numpy() if parts else np.full(len(labelled), "wholebody")
     names = list(PART_SLICES) if parts else ["wholebody"]
     columns = ["error_px", "error_person", "error_part", "similarity", "similarity_part"]
@@ -152,7 +147,8 @@ def _mean_interval(
     return interval(np.where(count > 0, drawn / np.maximum(count, 1), np.nan).T, level)
 
 
-def _slicing(by: str, known: dict[str, Slicing] | Sequence[str]) -> Slicing:
+def find_slicing(by: str, known: dict[str, Slicing] | Sequence[str]) -> Slicing:
+    """The slicing of that name, if it is one of the known; else InputError."""
     if by not in known:
         raise InputError(f"there is no slicing {by!r}", f"Choose one of {', '.join(known)}")
     return SLICINGS[by]
@@ -170,7 +166,7 @@ def _values(labelled: pd.DataFrame, slicing: Slicing) -> np.ndarray:
     return np.sqrt(values) if slicing.root else values
 
 
-def _cut(values: np.ndarray, slicing: Slicing) -> tuple[pd.Categorical, np.ndarray, np.ndarray]:
+def cut(values: np.ndarray, slicing: Slicing) -> tuple[pd.Categorical, np.ndarray, np.ndarray]:
     """Bins of the values, and their lower and upper edges."""
     edges = np.array(slicing.edges if slicing.edges is not None else _quantiles(values, slicing.bins), float)
     labels = list(slicing.labels) or _ranges(edges)
@@ -194,87 +190,3 @@ def _ranges(edges: np.ndarray) -> list[str]:
         if len(set(names)) == len(names):
             break
     return names
-
-
-def sensitivity(
-    annotations: AnnotationSource | Analysis,
-    results: ResultSource | None = None,
-    *,
-    by: str = "size",
-    parts: Sequence[str] = tuple(PARTS),
-    resamples: int = 0,
-    level: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """AP and AR of each slice of the labelled persons: how sensitive a model is to size, crowding, ...
-
-    As COCO does with sizes: persons outside the slice are ignored. Detections stay, since they belong to
-    no slice, except that those assigned to a person outside of it are left out: a false alarm counts in
-    every slice, an inexact find in its own only. AP therefore depends on how many persons a slice holds;
-    AR does not.
-
-    Args:
-        by: one of `PERSON_SLICINGS`. parts: keys of `PARTS`.
-        resamples: bootstrap resamples over pictures, 0 for no intervals. level, seed: of these.
-
-    Returns:
-        A row for each part and bin with somebody to be found: part, bin (categories), low, high, persons
-        (how many have labels in this part), labelled (keypoints that they have in it), AP, AP50, AR, and with
-        resamples each of these three with _low and _high.
-
-    Raises:
-        InputError: as `analyse`; no such slicing or part; bad numbers.
-    """
-    slicing = _slicing(by, PERSON_SLICINGS)
-    analysis = analyse(annotations, results)
-    weights = picture_weights(len(analysis.annotations.image_ids), resamples, seed)
-    rows = []
-    for part in parts:
-        bins, low, high = _cut(_person_values(analysis, by, part), slicing)
-        start = match_part(analysis.pairs, part)
-        for code in np.unique(bins.codes[bins.codes >= 0]):
-            outside = bins.codes != code  # (P,)
-            ignored = start.ignored_persons.copy()
-            ignored[analysis.pairs.persons[outside]] = True
-            gone = np.isin(start.detections, analysis.pairs.detections[outside & analysis.pairs.found])
-            cut = change(start, ignored_persons=ignored, removed=start.removed | gone)
-            if ignored.all():
-                continue
-            samples = resampled(rank(cut), weights)[:, [0, 1, 3]]  # (R, 3)
-            row = {"part": part, "bin": bins.categories[code], "low": low[code], "high": high[code]}
-            counted = ~ignored[analysis.pairs.persons]  # (P,)
-            points = analysis.pairs.labelled[counted, PARTS[part]]
-            row |= {"persons": int(counted.sum()), "labelled": int(points.sum())}
-            ends = interval(samples[1:], level)
-            for i, name in enumerate(("AP", "AP50", "AR")):
-                row[name] = samples[0, i]
-                row |= {f"{name}_low": ends[0][i], f"{name}_high": ends[1][i]} if resamples else {}
-            rows.append(row)
-    labels = list(_cut(np.zeros(0), slicing)[0].categories)
-    table = pd.DataFrame(
-        rows,
-        columns=None if rows else ["part", "bin", "low", "high", "persons", "labelled", "AP", "AP50", "AR"],
-    )
-    table["part"] = pd.Categorical(table["part"], categories=list(parts))
-    table["bin"] = pd.Categorical(table["bin"], categories=labels, ordered=True)
-    return table
-
-
-def _person_values(analysis: Analysis, by: str, part: str) -> np.ndarray:
-    """(P,) what the persons are cut by; the part's size for "part_size" (the body's for the whole body)."""
-    pairs, truth = analysis.pairs, analysis.annotations
-    if by == "size":
-        return np.sqrt(pairs.areas)
-    if by == "part_size":
-        column = 0 if part == "wholebody" else list(PART_SLICES).index(part)
-        return part_sizes(truth, pairs.persons)[:, column]
-    if by == "occlusion":
-        body = pairs.labelled[:, PARTS["body"]]
-        hidden = body & (pairs.truth[:, PARTS["body"], 2] <= 1)
-        return np.where(body.any(1), hidden.sum(1) / np.maximum(body.sum(1), 1), np.nan)
-    if by == "truncation":
-        return truncated(truth, pairs.persons).astype(float)
-    if by == "labelled":
-        return pairs.labelled.sum(1).astype(float)
-    overlap, neighbours = crowding(truth, pairs.persons)
-    return overlap if by == "overlap" else neighbours.astype(float)

@@ -1,6 +1,8 @@
-"""Two models beside each other: AP of every part, and the keypoints that gained or lost most."""
+"""Two models beside each other: AP of every part and slice, and the keypoints that gained or lost most."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -97,6 +99,49 @@ def plot_keypoint_changes(
     return finish(
         ax, title, xlabel="difference in mean keypoint similarity (+ fixed, − broken: good before, after)"
     )
+
+
+def plot_slice_changes(
+    changes: pd.DataFrame,
+    part: str = "wholebody",
+    *,
+    statistic: str = "AP",
+    titles: Mapping[str, str] | None = None,
+    names: tuple[str, str] = ("a", "b"),
+    ax: Axes | None = None,
+) -> Axes:
+    """For whom the second model is better: the difference in AP of each slice of the persons.
+
+    Hollow where the interval holds 0. Slices overlap between slicings: small people are often crowded too.
+
+    Args:
+        changes: of `wbkit.failures.sensitivity_change`, several slicings below each other with their names
+            in the column `by`.
+        part: one of them. statistic: AP, AP50, AP75 or AR.
+        titles: slicing -> heading; the slicing's name without.
+        names: of the two models.
+    """
+    rows = changes[changes["part"] == part]
+    groups = [(by, rows[rows["by"] == by]) for by in rows["by"].unique()]
+    ax = new_axes(ax, 7.4, 1.3 + 0.27 * (len(rows) + len(groups)))
+    ends = {f"{statistic}_{end}": end for end in ("difference", "low", "high")}
+    places, labels, top = [], [], 0
+    for by, group in groups:
+        place = top + 1 + np.arange(len(group))
+        _differences(ax, place, group[list(ends)].rename(columns=ends))
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        heading, style = (titles or {}).get(by, words(by)), {"va": "center", "weight": "bold", "bbox": box}
+        ax.text(0.005, top, heading, transform=ax.get_yaxis_transform(), fontsize=8.5, **style)
+        places += place.tolist()
+        labels += [f"{row.bin}  (n = {row.persons:,})" for row in group.itertuples()]
+        top += 1 + len(group)
+    ax.set_yticks(places, labels, fontsize=8.5)
+    ax.set_ylim(max(top, 1) - 0.4, -0.8)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", color="#EEEEEE", lw=0.8, zorder=0)
+    ax.set_axisbelow(True)
+    title = f"{words(part)}, slice by slice: {names[1]} minus {names[0]}"
+    return finish(ax, title, xlabel=f"difference in {statistic} (n: people with labels in the part)")
 
 
 def _key(ax: Axes, intervals: bool, compared: int) -> None:
