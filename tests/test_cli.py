@@ -25,6 +25,7 @@ from wbkit.cli import build_parser, main
 from wbkit.commands import demo
 from wbkit.commands import download as download_command
 from wbkit.commands.photos import list_photos
+from wbkit.data import read_image
 from wbkit.evaluate import STATISTICS, per_part_table
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import KEYPOINTS
@@ -346,6 +347,74 @@ def test_an_interrupted_run_keeps_what_it_has(tiny_coco, tmp_path, predict, monk
     told = capsys.readouterr()
     assert "2 people in 2 pictures" in told.out
     assert f"{pictures(tiny_coco)[2]}: not predicted, interrupted" in told.err
+
+
+def interrupt_at(picture: Path | None, monkeypatch) -> list[Path]:
+    """Ctrl-C as that picture is read (None: never); the list fills with the pictures that were."""
+    from wbkit.commands import predict as command
+
+    seen, real = [], read_image
+
+    def reading(path):
+        seen.append(path)
+        if path == picture:
+            raise KeyboardInterrupt
+        return real(path)
+
+    monkeypatch.setattr(command, "read_image", reading)
+    return seen
+
+
+def test_a_resumed_run_goes_on_and_ends_as_an_uninterrupted_one(
+    tiny_coco, predict, tmp_path, monkeypatch, capsys
+):
+    given = (*pictures(tiny_coco), "--boxes", named_boxes(tiny_coco, tmp_path), "--batch-size", "1")
+    _, whole = predict(*given)
+    journal = tmp_path / "out" / ".results.json.journal.0"
+    assert not journal.exists()  # nothing is left to do
+    interrupt_at(pictures(tiny_coco)[2], monkeypatch)
+    assert predict(*given)[0] == 2
+    assert f"{pictures(tiny_coco)[2]}: not predicted, interrupted; --resume" in capsys.readouterr().err
+    journal.write_text(journal.read_text() + '{"picture": "/some/w')  # killed while it wrote
+    seen = interrupt_at(None, monkeypatch)
+    status, records = predict(*given, "--resume")
+    assert (status, records) == (0, whole)
+    assert seen == pictures(tiny_coco)[2:]
+    told = capsys.readouterr().out
+    assert "2 of 3 pictures done before" in told
+    assert "5 people in 3 pictures" in told
+    assert not journal.exists()
+
+
+def test_a_run_begun_anew_says_that_another_was_interrupted(tiny_coco, predict, monkeypatch, capsys):
+    given = (*pictures(tiny_coco), "--detector", "whole", "--batch-size", "1")
+    interrupt_at(pictures(tiny_coco)[2], monkeypatch)
+    assert predict(*given)[0] == 2
+    assert "begins anew" not in capsys.readouterr().out
+    assert predict(*given, "--no-flip", "--resume")[0] == 2
+    message = capsys.readouterr().err
+    assert re.search(
+        r"journal.0: was begun with flip test True, now False\. Call it as before, or without", message
+    )
+    seen = interrupt_at(None, monkeypatch)
+    assert predict(*given)[0] == 0
+    assert "was interrupted; this one begins anew, --resume would go on" in capsys.readouterr().out
+    assert seen == pictures(tiny_coco)
+    assert predict(*given, "--resume")[0] == 0  # nothing to go on with
+    assert "0 of 3 pictures done before" in capsys.readouterr().out
+
+
+def test_a_mended_picture_is_all_that_a_resumed_run_predicts(tiny_coco, predict, monkeypatch):
+    first, *others = pictures(tiny_coco)
+    good = first.read_bytes()
+    first.write_bytes(good[:100])
+    status, records = predict(first, *others, "--detector", "whole")
+    assert (status, [r["image_id"] for r in records]) == (2, [2, 3])
+    first.write_bytes(good)
+    seen = interrupt_at(None, monkeypatch)
+    status, records = predict(first, *others, "--detector", "whole", "--resume")
+    assert (status, [r["image_id"] for r in records]) == (0, [1, 2, 3])
+    assert seen == [first]
 
 
 def test_drawings_without_a_point_are_told(tiny_coco, predict, capsys):

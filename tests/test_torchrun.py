@@ -63,15 +63,22 @@ def test_two_processes_write_what_one_writes(tiny_coco, tiny_checkpoint, tmp_pat
     assert done.stdout.count("5 people in 3 pictures") == 1  # rank 0 alone speaks
 
 
-def test_a_broken_picture_in_the_second_share_is_listed(tiny_coco, tiny_checkpoint, tmp_path):
+def test_a_broken_picture_in_the_second_share_is_listed(tiny_coco, tiny_checkpoint, tmp_path, capsys):
     broken = tiny_coco / "val2017" / picture_name(1)  # the second argument: rank 1 takes it
-    broken.write_bytes(broken.read_bytes()[:300])
+    good = broken.read_bytes()
+    broken.write_bytes(good[:300])
     out = tmp_path / "two" / "results.json"
     done = torchrun(arguments(tiny_coco, tiny_checkpoint, out), tmp_path)
     assert done.returncode != 0
     assert [r["image_id"] for r in json.loads(out.read_text())] == [3, 2, 2]
     assert "1 of 3 pictures were left out" in done.stderr
     assert str(broken) in done.stderr
+    # One process goes on where two ended.
+    broken.write_bytes(good)
+    assert main([*arguments(tiny_coco, tiny_checkpoint, out), "--resume"]) == 0
+    assert "2 of 3 pictures done before" in capsys.readouterr().out
+    assert [r["image_id"] for r in json.loads(out.read_text())] == [3, 1, 1, 2, 2]
+    assert not list(out.parent.glob(".*"))
 
 
 def test_training_by_two_processes_stops_and_goes_on(train_coco, tmp_path):

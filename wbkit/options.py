@@ -19,6 +19,7 @@ wbkit, prints AP by part and the ten worst keypoints, and draws poses, heatmaps 
     "predict": """examples:
   wbkit predict photo.jpg --checkpoint w32_dark_256x192          fetches the published weights once
   wbkit predict photos/ --out outputs/photos                     all pictures of a folder
+  wbkit predict photos/ --out outputs/photos --resume            ... goes on after an interruption
   wbkit predict photos/ --out hands.csv --parts lefthand,righthand   a row for every keypoint
   wbkit predict a.jpg b.jpg --boxes boxes.json --checkpoint my.safetensors --recipe tiny
   torchrun --nproc-per-node 2 --no-python wbkit predict *.jpg --checkpoint ...   each process takes a share
@@ -158,6 +159,7 @@ def predict(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="results, .json or .csv, or a folder; drawings go beside them (default: %(default)s)",
     )
+    add("--resume", action="store_true", help="go on with the run for --out that was interrupted")
     add("--parts", type=parts, metavar="P,P", help="drawn, and in a .csv: body,foot,face,lefthand,righthand")
     add("--threshold", type=float, default=0.2, metavar="T", help="of points drawn (default: %(default)s)")
 

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from wbkit.annotations import KEYPOINT_FIELDS, results_from_arrays
+from wbkit.commands.journal import Journal, forget, journals
 from wbkit.commands.models import load_predictor
 from wbkit.commands.photos import Photo, list_photos, results_place
 from wbkit.data import Persons, read_image
@@ -39,6 +40,12 @@ class Outcome:
     bare: list[str] = field(default_factory=list)  # pictures in whose drawing there is nothing
     guessed: int = 0  # pictures taken whole, since nobody was found
 
+    def note(self, photo: Photo, records: list[dict], bare: bool, guessed: bool) -> None:
+        """A finished picture, now or by an earlier run, which may have numbered pictures otherwise."""
+        self.records += [{**r, "image_id": photo.image_id, "file_name": photo.name} for r in records]
+        self.bare += [photo.name] * bare
+        self.guessed += guessed
+
 
 def predict_files(options: argparse.Namespace) -> None:
     """Predict every picture (this process's share under torchrun); rank 0 writes one results file."""
@@ -60,11 +67,31 @@ def predict_files(options: argparse.Namespace) -> None:
         print(ADVICE)
     if rank == 0 and (dropped := sum(photo.dropped for photo in photos)):
         print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
+    journal = Journal(out, rank, _how(options, predictor, detector), options.resume)
+    if rank == 0:
+        tell_of_earlier(out, photos, journal, options.resume)
     look = {"threshold": options.threshold, "parts": options.parts}
-    own = predict_photos(predictor, photos[rank::world], detector, out.parent, look, talkative=rank == 0)
+    own = predict_photos(predictor, photos[rank::world], detector, out.parent, look, journal, rank == 0)
     shares = gather(own, rank, world)
     if rank == 0:
         finish(photos, shares, out, options.parts)
+
+
+def tell_of_earlier(out: Path, photos: list[Photo], journal: Journal, resume: bool) -> None:
+    """What is there of an interrupted run, and what becomes of it."""
+    if resume:
+        known = sum(str(photo.path.resolve()) in journal.finished for photo in photos)
+        print(f"{known} of {count(len(photos), 'picture')} done before")
+    elif journals(out):
+        print(f"A run for {out} was interrupted; this one begins anew, --resume would go on with it")
+
+
+def _how(options: argparse.Namespace, predictor: Predictor, detector: str) -> dict[str, str]:
+    """What pictures of one results file must have in common."""
+    asked = {name: str(getattr(options, name)) for name in ("checkpoint", "boxes", "min_box_score", "bf16")}
+    size = "{}x{}".format(*predictor.recipe.input_size)
+    how = {"recipe": predictor.recipe.name, "input size": size, "flip test": str(predictor.flip_test)}
+    return asked | how | {"detector": detector}
 
 
 def _batch_size(options: argparse.Namespace) -> int:
@@ -82,62 +109,77 @@ def _local_device(world: int) -> str | None:
 
 
 def predict_photos(
-    predictor: Predictor, photos: list[Photo], detector: str, out: Path, look: dict, talkative: bool
+    predictor: Predictor,
+    photos: list[Photo],
+    detector: str,
+    out: Path,
+    look: dict,
+    journal: Journal,
+    talkative: bool,
 ) -> Outcome:
     """Results and drawings of some photos; and what could not be read.
 
-    Boxes are looked for, and drawings made, picture by picture, while network batches run across them.
+    Boxes are looked for, and drawings made, picture by picture, while network batches run across them. What
+    stands in the journal is not done again.
     An interruption or a failing network ends it early: what is done is kept, what is not is listed.
     """
-    taken: list[tuple[Photo, np.ndarray]] = []
+    taken: list[tuple[Photo, np.ndarray, bool]] = []
     told, finished = Outcome(), set()  # places of pictures that need no more word
+    for photo in photos:
+        if before := journal.finished.get(str(photo.path.resolve())):
+            told.note(photo, **before)
+            finished.add(photo.path)
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for photo in photos:
+        for photo in (photo for photo in photos if photo.path not in finished):
             try:
-                image = read_image(photo.path)
-                if max(image.shape) > LARGEST:
-                    raise InputError(
-                        f"is {image.shape[1]} x {image.shape[0]} px", f"OpenCV cuts up to {LARGEST}"
-                    )
-                photo, guessed = with_boxes(photo, image, detector)
-                checked_boxes(image, photo.boxes_xywh)  # here, where the picture is known
+                taken.append(read_photo(photo, detector))
             except InputError as error:
                 told.failures.append(str(error) if error.file else f"{photo.path}: {error}")
                 finished.add(photo.path)
                 continue
-            told.guessed += guessed
-            taken.append((photo, image))
-            yield image, photo.boxes_xywh
+            yield taken[-1][1], taken[-1][0].boxes_xywh
 
     answers = predictor.many(pictures())
-    bar = tqdm(answers, total=len(photos), desc="predict", unit="picture", smoothing=0, disable=not talkative)
+    todo = len(photos) - len(finished)
+    bar = tqdm(answers, total=todo, desc="predict", unit="picture", smoothing=0, disable=not talkative)
     try:
         for keypoints, scores in bar:
-            photo, image = taken.pop(0)
+            photo, image, guessed = taken.pop(0)
             save_drawing(out / photo.drawing, draw(image, keypoints, scores, look))
-            told.records.extend(as_records(photo, keypoints, scores, predictor))
-            finished.add(photo.path)
             asked = np.isin(PART_OF_KEYPOINT[: scores.shape[1]], list(look["parts"] or PARTS))
-            if len(scores) and not (scores[:, asked] > look["threshold"]).any():
-                told.bare.append(photo.name)
+            bare = bool(len(scores) and not (scores[:, asked] > look["threshold"]).any())
+            records = as_records(photo, keypoints, scores, predictor)
+            found = {"records": records, "bare": bare, "guessed": guessed}
+            journal.add(photo.path.resolve(), found)
+            told.note(photo, **found)
+            finished.add(photo.path)
     except (InputError, KeyboardInterrupt) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"
         left = [photo.path for photo in photos if photo.path not in finished]
-        told.failures.extend(f"{path}: not predicted, {why}; call again for it" for path in left)
+        told.failures.extend(f"{path}: not predicted, {why}; --resume goes on with it" for path in left)
     return told
 
 
-def with_boxes(photo: Photo, image: np.ndarray, detector: str) -> tuple[Photo, bool]:
-    """The photo with boxes, its own or a detector's; and whether the picture stands for nobody found."""
-    if photo.boxes_xywh is not None:
-        return photo, False
-    found = detect_people(image, detector)
-    return replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores), found.guessed
+def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, bool]:
+    """The photo with boxes, its own or a detector's; its pixels; whether it stands for nobody found.
+
+    Raises:
+        InputError: the picture cannot be used, or a box does not fit it.
+    """
+    image, guessed = read_image(photo.path), False
+    if max(image.shape) > LARGEST:
+        raise InputError(f"is {image.shape[1]} x {image.shape[0]} px", f"OpenCV cuts up to {LARGEST}")
+    if photo.boxes_xywh is None:
+        found = detect_people(image, detector)
+        photo = replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores)
+        guessed = bool(found.guessed)
+    checked_boxes(image, photo.boxes_xywh)  # here, where the picture is known
+    return photo, image, guessed
 
 
 def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predictor: Predictor) -> list[dict]:
-    """COCO-WholeBody results of one photo, rescored as the recipe says; `file_name` is added."""
+    """COCO-WholeBody results of one photo, rescored as the recipe says."""
     n = len(keypoints)
     persons = Persons(
         image_ids=np.full(n, photo.image_id),
@@ -156,7 +198,7 @@ def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predicto
         results.scores,
         box_scores=results.box_scores,
     )
-    return [{**record, "file_name": photo.name} for record in records]
+    return records
 
 
 def draw(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict) -> np.ndarray:
@@ -198,6 +240,8 @@ def finish(photos: list[Photo], shares: list[Outcome], out: Path, parts: tuple[s
     order = {photo.image_id: i for i, photo in enumerate(photos)}
     records = sorted((r for share in shares for r in share.records), key=lambda r: order[r["image_id"]])
     failures, bare = ([m for share in shares for m in getattr(share, f)] for f in ("failures", "bare"))
+    if len(failures) in (0, len(photos)):
+        forget(out)  # else --resume can still use them
     if len(failures) < len(photos):
         write(out, records, parts)
         done = count(len(photos) - len(failures), "picture")
