@@ -589,6 +589,17 @@ def test_synthetic_people_depend_on_seed_and_key_only():
     assert a[8]["person"] == 8  # the next epoch's are new ones
 
 
+def test_synthetic_people_of_both_mixes_come_in_turn():
+    recipe, how = RECIPES["tiny"], {"seed": 4, "size_wh": (96, 128), "samples_per_picture": 1}
+    everyday, hard, both = (
+        SyntheticPeople(recipe, 8, mixes=mixes, **how)
+        for mixes in (("everyday",), ("hard",), ("everyday", "hard"))
+    )
+    same = [[np.array_equal(both[k]["crop"], one[k]["crop"]) for k in range(4)] for one in (everyday, hard)]
+    assert same == [[True, False, True, False], [False, True, False, True]]
+    assert len({p.fingerprint() for p in (everyday, hard, both)}) == 3  # --resume tells them apart
+
+
 def test_synthetic_people_keep_their_labels_on_their_pixels():
     """Without augmentation a sample is the crop of the rendered picture: labels project back onto it."""
     from wbkit.synth.write import make_picture

@@ -288,6 +288,12 @@ def _training_data(add: Callable) -> None:
         metavar="N",
         help="instead: people rendered on the fly, N samples an epoch",
     )
+    add(
+        "--mix",
+        choices=("everyday", "hard", "both"),
+        default="everyday",
+        help="of --synthetic: as in wbkit synth, or both in turn (default: %(default)s)",
+    )
     add("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: one of --data)")
 
 

@@ -42,8 +42,7 @@ def train(options: argparse.Namespace) -> None:
         dataset = training_samples(options, recipe)
         out = options.out or Path("outputs/train") / recipe.name
         validate = validation(options, recipe, hardware.resolved(), talk=first)
-        content = 0 if isinstance(dataset, SyntheticPeople) else dataset.fingerprint()
-        told = identity(recipe, len(dataset), options.seed, recipe.schedule.batch_size, content)
+        told = identity(recipe, len(dataset), options.seed, recipe.schedule.batch_size, dataset.fingerprint())
         run = Run(out, told, options.resume) if first else _state_only(out, told, options.resume)
         model = initial_model(options, recipe, talk=first)
         if first:
@@ -112,7 +111,8 @@ def at_input_size(recipe: Recipe, size_wh: tuple[int, int]) -> Recipe:
 def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
     """The folders' training persons, or rendered ones."""
     if options.synthetic:
-        return SyntheticPeople(recipe, options.synthetic, seed=options.seed)
+        mixes = ("everyday", "hard") if options.mix == "both" else (options.mix,)
+        return SyntheticPeople(recipe, options.synthetic, seed=options.seed, mixes=mixes)
     if not options.data:
         raise InputError(
             "there is nothing to train on",

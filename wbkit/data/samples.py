@@ -124,7 +124,7 @@ def cut_sample(
 
 
 class SyntheticPeople(Dataset):
-    """Rendered people (everyday ones) as samples, made on the fly: no picture is written or seen twice.
+    """Rendered people as samples, made on the fly: no picture is written or seen twice.
 
     Rendering takes about .2 s of one core a picture, so every picture serves for `samples_per_picture`
     samples: its persons in turn, each time cut and changed anew. Sample key k is sample k modulo that number
@@ -138,6 +138,7 @@ class SyntheticPeople(Dataset):
         seed: of pictures and augmentation.
         samples_per_picture: see above.
         size_wh: of the rendered pictures, px.
+        mixes: of `wbkit.synth.write.make_picture`, in turn: picture k is of mix k modulo their number.
     """
 
     def __init__(
@@ -148,8 +149,9 @@ class SyntheticPeople(Dataset):
         seed: int = 0,
         samples_per_picture: int = 4,
         size_wh: tuple[int, int] = (384, 512),
+        mixes: tuple[str, ...] = ("everyday",),
     ):
-        self.recipe, self.length, self.seed = recipe, length, seed
+        self.recipe, self.length, self.seed, self.mixes = recipe, length, seed, mixes
         self.augmentation = augmentation or recipe.augmentation
         self.samples_per_picture, self.size_wh = samples_per_picture, size_wh
         self._last: tuple[int, np.ndarray, list[dict]] | None = None
@@ -166,6 +168,10 @@ class SyntheticPeople(Dataset):
         rng = np.random.default_rng([self.seed, int(key), 1])
         return {"person": int(key), **cut_sample(image, box, labels, self.recipe, self.augmentation, rng)}
 
+    def fingerprint(self) -> int:
+        """A number that changes with the mixes; 0 for everyday people only."""
+        return 0 if self.mixes == ("everyday",) else crc32(" ".join(self.mixes).encode())
+
     def describe(self, index: int) -> str:
         """Which sample `index` is, for messages."""
         return f"sample {index} of seed {self.seed} (picture {index // self.samples_per_picture})"
@@ -177,7 +183,8 @@ class SyntheticPeople(Dataset):
         if self._last and self._last[0] == number:
             return self._last[1:]
         for index in count(number, EMPTY_STRIDE):
-            sample = make_picture(self.seed, index, self.size_wh)
+            mix = self.mixes[number % len(self.mixes)]
+            sample = make_picture(self.seed, index, self.size_wh, mix=mix)
             people = [a for a in sample.annotations if not a["iscrowd"] and a["num_keypoints"] > 0]
             if people:
                 image = cv2.cvtColor(cv2.imdecode(sample.jpeg(), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
