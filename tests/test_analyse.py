@@ -196,8 +196,20 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
     pd.testing.assert_frame_equal(found, expected)
     page = (tmp_path / "rescored" / "report.html").read_text(encoding="utf-8")
     assert "rescored and suppressed" in page
-    assert "--images DIR" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "--images DIR" in told
+    assert "--rescore does first" not in told
     assert "12 of" not in page
+    other = json.loads((tmp_path / "r.json").read_text())
+    (tmp_path / "ours.json").write_text(json.dumps(other))
+    both = [*arguments, "--results-b", str(tmp_path / "ours.json"), "--out", str(tmp_path / "both")]
+    assert main([*both, "--rescore", "b"]) == 0
+    assert "note: r.json: results with box scores, taken as they are" in capsys.readouterr().out
+    page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
+    assert page.count("rescored and suppressed") == 1
+    compared = pd.read_parquet(tmp_path / "both" / "tables" / "comparison_parts.parquet")
+    np.testing.assert_allclose(compared["AP_b"], expected["AP"], atol=1e-12)
+    assert len(pd.read_parquet(tmp_path / "both" / "tables" / "detections.parquet")) == 8
     assert "6 of 6 pictures were not found" in page
 
 

@@ -121,6 +121,12 @@ def doubts(annotations: Annotations, results: Results) -> list[str]:
     return found
 
 
+def unrescored(results: Results) -> list[str]:
+    """The doubt whether results that carry a detector's scores are meant to be taken as they are."""
+    given = np.isfinite(results.box_scores).any()
+    return ["results with box scores, taken as they are: --rescore does first what MMPose does"] * int(given)
+
+
 def _missing_parts(annotations: Annotations, results: Results) -> list[str]:
     """Parts that nobody has labels of, and labelled ones of which all predictions are zeros."""
     no_labels = absent_parts(annotations.keypoints[..., 2])

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from wbkit.annotations import (
@@ -19,7 +18,7 @@ from wbkit.annotations import (
     save_results,
 )
 from wbkit.errors import InputError
-from wbkit.evaluate import doubts, per_part_table, reference_table
+from wbkit.evaluate import doubts, per_part_table, reference_table, unrescored
 from wbkit.files import atomic_write, read_json
 from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
@@ -63,8 +62,8 @@ def evaluate_results(options: argparse.Namespace) -> None:
     notes = doubts(annotations, results)
     if options.rescore:
         results = rescore_and_nms(results)
-    elif np.isfinite(results.box_scores).any():
-        notes.append("results with box scores, taken as they are: --rescore does first what MMPose does")
+    else:
+        notes += unrescored(results)
     table = per_part_table(annotations, results)
     show_table(table, f"{options.results}: AP and AR by part (nan: nobody has labels there)")
     print("".join(f"note: {note}\n" for note in notes), end="")

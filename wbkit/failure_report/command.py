@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from wbkit.annotations import Annotations, load_annotations, load_results
 from wbkit.errors import InputError
-from wbkit.evaluate import doubts
+from wbkit.evaluate import doubts, unrescored
 from wbkit.failure_report.collect import Findings, collect
 from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, drawings
 from wbkit.failure_report.page import Source, cost_text, costliest, report_notebook
@@ -31,13 +31,14 @@ def analyse_results(options: argparse.Namespace) -> None:
     """
     matplotlib.use("Agg")
     annotations = load_annotations(options.annotations)
-    analysis = _analysed(annotations, options.results, options.rescore)
+    rescored = options.rescore in ("a", "both"), options.rescore in ("b", "both")
+    analysis = _analysed(annotations, options.results, rescored[0])
     if not len(analysis.pairs.persons):
         raise InputError(
             "has nobody with labelled keypoints", "Give labels to compare with", file=options.annotations
         )
     pictures = find_pictures(annotations, options.annotations, options.images)
-    other = _analysed(annotations, options.results_b, options.rescore) if options.results_b else None
+    other = _analysed(annotations, options.results_b, rescored[1]) if options.results_b else None
     findings = collect(analysis, other, intervals=options.intervals, target=options.target, progress=True)
     names = _names(options.results, options.results_b)
     show_summary(findings, names)
@@ -46,7 +47,7 @@ def analyse_results(options: argparse.Namespace) -> None:
     drawn = list(drawings(findings, names=names))
     images = write_figures(tqdm(drawn, desc="figures", unit="figure"), out / "figures")
     other_name = options.results_b.name if options.results_b else None
-    source = Source(options.annotations.name, options.results.name, other_name, options.rescore)
+    source = Source(options.annotations.name, options.results.name, other_name, rescored)
     notebook = report_notebook(findings, drawn, images, source, pictures)
     write_page(out / "report.html", notebook_to_html(notebook, code=False))
     print(f"\nWritten to {out}: report.html (open it in a browser), tables/, figures/")
@@ -64,7 +65,7 @@ def show_table(table: pd.DataFrame, title: str) -> None:
 
 def _analysed(annotations: Annotations, file: Path, rescore: bool) -> Analysis:
     results = load_results(file)
-    for note in doubts(annotations, results):
+    for note in doubts(annotations, results) + ([] if rescore else unrescored(results)):
         print(f"note: {file.name}: {note}")
     return analyse(annotations, rescore_and_nms(results) if rescore else results)
 

@@ -36,8 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results-b", type=Path, metavar="B.json", help="other results to compare with")
     parser.add_argument(
         "--rescore",
-        action="store_true",
-        help="first rescore (box score x mean keypoint score) and suppress duplicates, as MMPose",
+        nargs="?",
+        choices=("a", "b", "both"),
+        const="both",
+        help="first rescore (box score x mean keypoint score) and suppress duplicates, as MMPose: those of "
+        "--results (a), of --results-b (b), or, without a word behind it, of both",
     )
     parser.add_argument(
         "--intervals",

@@ -32,12 +32,12 @@ assigned to persons by score first, here by what fits best."""
 
 @dataclass(frozen=True)
 class Source:
-    """What was analysed, for the page's head: names of the files, and whether results were rescored."""
+    """What was analysed, for the page's head: names of the files, and which results were rescored."""
 
     annotations: str
     results: str
     other: str | None = None
-    rescored: bool = False
+    rescored: tuple[bool, bool] = (False, False)
 
 
 def report_notebook(
@@ -102,11 +102,11 @@ def causes_beside_chance(findings: Findings) -> pd.DataFrame:
 
 def _head(findings: Findings, source: Source) -> Iterator[str | NotebookNode]:
     pairs = findings.analysis.pairs
-    rescored = " (rescored and suppressed as MMPose does)" if source.rescored else ""
-    compared = f" `{source.other}`{rescored} is compared with it below." if source.other else ""
+    own, others = (" (rescored and suppressed as MMPose does)" * done for done in source.rescored)
+    compared = f" `{source.other}`{others} is compared with it below." if source.other else ""
     yield (
         f"# Failure analysis of {source.results}{f' and {source.other}' if source.other else ''}\n\n"
-        f"`{source.results}`{rescored} on `{source.annotations}`: {len(pairs.results):,} detections, "
+        f"`{source.results}`{own} on `{source.annotations}`: {len(pairs.results):,} detections, "
         f"{len(pairs.persons):,} labelled persons, {int(pairs.labelled.sum()):,} labelled keypoints. Every "
         "labelled keypoint has exactly one cause; the definitions stand at the end."
         f"{compared}\n\n## AP and AR"
