@@ -24,8 +24,10 @@ from wbkit.checkpoints import save_pose_weights
 from wbkit.cli import build_parser, main
 from wbkit.commands import demo
 from wbkit.commands import download as download_command
+from wbkit.commands.journal import Journal
 from wbkit.commands.photos import list_photos
 from wbkit.data import read_image
+from wbkit.errors import InputError
 from wbkit.evaluate import STATISTICS, per_part_table
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import KEYPOINTS
@@ -346,7 +348,7 @@ def test_an_interrupted_run_keeps_what_it_has(tiny_coco, tmp_path, predict, monk
     assert [r["image_id"] for r in records] == [1, 2]
     told = capsys.readouterr()
     assert "2 people in 2 pictures" in told.out
-    assert f"{pictures(tiny_coco)[2]}: not predicted, interrupted" in told.err
+    assert told.err.endswith("interrupted: 1 of 3 pictures are left. Call it again with --resume to go on\n")
 
 
 def interrupt_at(picture: Path | None, monkeypatch) -> list[Path]:
@@ -372,10 +374,12 @@ def test_a_resumed_run_goes_on_and_ends_as_an_uninterrupted_one(
     _, whole = predict(*given)
     journal = tmp_path / "out" / ".results.json.journal.0"
     assert not journal.exists()  # nothing is left to do
+    (tmp_path / "out" / "results.json").unlink()
     interrupt_at(pictures(tiny_coco)[2], monkeypatch)
-    assert predict(*given)[0] == 2
-    assert f"{pictures(tiny_coco)[2]}: not predicted, interrupted; --resume" in capsys.readouterr().err
-    journal.write_text(journal.read_text() + '{"picture": "/some/w')  # killed while it wrote
+    status, records = predict(*given)
+    assert (status, len(records)) == (2, 4)
+    assert "1 of 3 pictures are left" in capsys.readouterr().err
+    journal.write_text(journal.read_text() + '\n12\n{"picture": "/some/w')  # killed while it wrote
     seen = interrupt_at(None, monkeypatch)
     status, records = predict(*given, "--resume")
     assert (status, records) == (0, whole)
@@ -386,22 +390,72 @@ def test_a_resumed_run_goes_on_and_ends_as_an_uninterrupted_one(
     assert not journal.exists()
 
 
-def test_a_run_begun_anew_says_that_another_was_interrupted(tiny_coco, predict, monkeypatch, capsys):
-    given = (*pictures(tiny_coco), "--detector", "whole", "--batch-size", "1")
+def test_an_interrupted_run_is_not_lost_by_mistake(tiny_coco, predict, tmp_path, monkeypatch, capsys):
+    """Nothing but `--resume` with the same options goes on after it; and it leaves an earlier file alone."""
+    boxes = named_boxes(tiny_coco, tmp_path)
+    given = (*pictures(tiny_coco), "--boxes", boxes, "--batch-size", "1")
+    _, whole = predict(*given)
     interrupt_at(pictures(tiny_coco)[2], monkeypatch)
-    assert predict(*given)[0] == 2
-    assert "begins anew" not in capsys.readouterr().out
-    assert predict(*given, "--no-flip", "--resume")[0] == 2
-    message = capsys.readouterr().err
-    assert re.search(
-        r"journal.0: was begun with flip test True, now False\. Call it as before, or without", message
-    )
+    assert predict(*given) == (2, whole)
+    told = capsys.readouterr()
+    assert "is an earlier run's and stays; --resume goes on" in told.out
+    assert "people in 2 pictures" not in told.out
     seen = interrupt_at(None, monkeypatch)
-    assert predict(*given)[0] == 0
-    assert "was interrupted; this one begins anew, --resume would go on" in capsys.readouterr().out
-    assert seen == pictures(tiny_coco)
-    assert predict(*given, "--resume")[0] == 0  # nothing to go on with
-    assert "0 of 3 pictures done before" in capsys.readouterr().out
+    assert predict(*given) == (2, whole)
+    assert re.search(
+        r"results.json: an interrupted run is there\. Give --resume .* delete", capsys.readouterr().err
+    )
+    for change in (["--no-flip"], ["--parts", "face"], ["--threshold", "0.5"]):
+        assert predict(*given, "--resume", *change)[0] == 2
+        assert "journal.0: was begun with" in capsys.readouterr().err
+    content = json.loads(boxes.read_text())
+    boxes.write_text(json.dumps(content | {"other.jpg": []}))
+    assert predict(*given, "--resume")[0] == 2
+    assert re.search(
+        r"was begun with boxes .*boxes.json \(\w+\), now .*boxes.json \(", capsys.readouterr().err
+    )
+    assert seen == []
+    boxes.write_text(json.dumps(content))
+    assert predict(*given, "--resume") == (0, whole)
+    assert predict(*given, "--resume") == (0, whole)
+    assert "nothing to go on with beside" in capsys.readouterr().out
+
+
+def test_no_process_s_journal_is_passed_over(tmp_path):
+    """Of an earlier run of two processes only the second had finished a picture."""
+    out, picture = tmp_path / "r.json", tmp_path / "a.jpg"
+    picture.write_bytes(b"...")
+    Journal(out, 1, 2, {"bf16": "False"}, resume=False).add(picture, {"records": []})
+    with pytest.raises(InputError, match=r"an interrupted run is there.*journal\.1"):
+        Journal(out, 0, 1, {"bf16": "False"}, resume=False)
+    Journal(out, 0, 2, {"bf16": "False"}, resume=False)  # of two, the second looks after its own
+    with pytest.raises(InputError, match="an interrupted run is there"):
+        Journal(out, 1, 2, {"bf16": "False"}, resume=False)
+    one = Journal(out, 0, 1, {"bf16": "False"}, resume=True)
+    assert one.knows(picture)
+    assert list(one.finished.values()) == [{"records": []}]
+    picture.write_bytes(b"....")
+    assert not one.knows(picture)
+
+
+def test_a_picture_that_changed_is_predicted_again(tiny_coco, predict, monkeypatch):
+    given = (*pictures(tiny_coco), "--detector", "whole", "--batch-size", "1")
+    _, before = predict(*given)
+    interrupt_at(pictures(tiny_coco)[2], monkeypatch)
+    predict(*given)
+    cv2.imwrite(str(pictures(tiny_coco)[1]), small_picture(77)[..., ::-1])
+    seen = interrupt_at(None, monkeypatch)
+    status, records = predict(*given, "--resume")
+    assert (status, seen) == (0, pictures(tiny_coco)[1:])
+    assert [r == b for r, b in zip(records, before, strict=True)] == [True, False, True]
+
+
+def test_options_of_the_other_form_of_evaluate_are_refused(tiny_coco, results_file, tiny_checkpoint, capsys):
+    files = ("--annotations", truth(tiny_coco), "--results", results_file)
+    assert call("evaluate", *files, "--no-flip") == 2
+    assert "--no-flip belongs to evaluating a checkpoint. Leave it out" in capsys.readouterr().err
+    assert call("evaluate", "--data", tiny_coco, "--checkpoint", tiny_checkpoint, "--reference") == 2
+    assert "--reference belongs to evaluating a results file" in capsys.readouterr().err
 
 
 def test_a_mended_picture_is_all_that_a_resumed_run_predicts(tiny_coco, predict, monkeypatch):
@@ -476,10 +530,10 @@ def test_a_picture_that_was_read_ahead_is_listed_once(tiny_coco, tmp_path, predi
     status, records = predict(first, broken, last, "--detector", "whole", "--batch-size", "2")
     assert (status, records) == (2, [])
     told = capsys.readouterr().err
-    assert "3 of 3 pictures were left out" in told
-    for path, why in ((first, "not predicted, interrupted"), (broken, "cut off"), (last, "interrupted")):
-        assert told.count(str(path)) == 1
-        assert re.search(rf"{path}.*{why}", told)
+    assert "interrupted: 2 of 3 pictures are left. Call it again with --resume" in told
+    assert told.count(str(broken)) == 1
+    assert re.search(rf"{broken}.*cut off", told)
+    assert str(first) not in told
 
 
 def test_an_annotation_file_s_boxes_go_by_the_names_in_it(tiny_coco, tmp_path, predict):

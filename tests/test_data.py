@@ -331,6 +331,9 @@ def test_persons_of_several_folders_keep_their_pictures(folder, persons):
             np.testing.assert_array_equal(both[key][name], expected[name])
     assert both.describe(5) == "person 103 in deeper/other/0.png"
     assert join_persons([persons], [folder]) == (persons, folder)
+    names = np.array([str(other / name) for name in two.persons.file_names])  # absolute ones stay
+    joined, root = join_persons([one.persons, replace(two.persons, file_names=names)], [folder, other])
+    np.testing.assert_array_equal(WholeBodyDataset(joined, root, SMALL)[5]["crop"], two[0]["crop"])
 
 
 # --- samples ---------------------------------------------------------------------------------------

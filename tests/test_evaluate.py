@@ -383,11 +383,10 @@ def test_suppression_compares_predicted_keypoints_only(rng):
     b[:17, 0] += 60
     a[17:] = b[17:] = 0
     records = [person(p, 9, score=1, bbox=[0, 0, 100, 100], bbox_score=1) for p in (a, b)]
-    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8)) == 1
-    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8, num_keypoints=17)) == 2
+    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8)) == 2
     b[:17, 0] -= 59.9
     records[1] = person(b, 9, score=1, bbox=[0, 0, 100, 100], bbox_score=1)
-    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8, num_keypoints=17)) == 1
+    assert len(rescore_and_nms(load_results(records), nms_threshold=0.8)) == 1
 
 
 # --- errors ----------------------------------------------------------------------------------------
@@ -417,6 +416,16 @@ def test_missing_boxes_and_scores_are_named(rng):
         rescore_and_nms(nothing, method="none", rescoring=False)
 
 
+def test_rescoring_leaves_people_of_17_keypoints_apart(rng):
+    """In the zeros of the keypoints that a model lacks all persons agree: these do not count."""
+    people = [np.add(some_keypoints(rng), (40.0 * i, 0, 0)) for i in range(2)]
+    boxes = [{"bbox": [200 + 40 * i, 150, 250, 300], "bbox_score": 1, "id": i} for i in range(2)]
+    records = [person(p, score=1, **box) for p, box in zip(people, boxes, strict=True)]
+    parts = ("foot", "face", "lefthand", "righthand")
+    plain = [{k: v for k, v in r.items() if not k.startswith(parts)} for r in records]
+    assert len(rescore_and_nms(load_results(records))) == len(rescore_and_nms(load_results(plain))) == 2
+
+
 def test_doubts_about_files_that_can_be_used(rng):
     """Each mistake made on purpose, in pictures of 640 x 480; without one there is nothing to say."""
     people = [some_keypoints(rng) for _ in range(3)]
@@ -440,7 +449,7 @@ def test_doubts_about_files_that_can_be_used(rng):
     assert note == "the results have no righthand: counted as missed"
     body = replace(truth, keypoints=truth.keypoints * (np.arange(133) < 17)[:, None])
     (note,) = doubts(body, replace(right, keypoints=right.keypoints * (np.arange(133) < 17)[:, None]))
-    assert note == "nobody has labels for foot, face, lefthand, righthand: wholebody is the other parts"
+    assert note == "nobody has labels for foot, face, lefthand, righthand: wholebody counts the rest"
     unsaid = replace(truth, image_sizes_wh=np.zeros((4, 2), np.int64))
     assert doubts(unsaid, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1)))) == []
     assert doubts(truth, replace(right, boxes_xywh=np.full((3, 4), np.nan))) == []

@@ -374,7 +374,7 @@ def test_comparison_shows_both_and_the_difference(comparison):
     lines = {line.get_label(): line.get_xdata() for line in left.get_lines()}
     np.testing.assert_allclose(lines["old"], parts["AR_a"])
     np.testing.assert_allclose(lines["new"], parts["AR_b"])
-    assert texts(right) == [f"{d:+.3f}" for d in parts["AR_difference"]]
+    assert texts(right) == [with_sign(d) for d in parts["AR_difference"]]
     intervals = [line.get_xdata() for line in right.get_lines() if len(line.get_xdata()) == 2][: len(parts)]
     np.testing.assert_allclose(intervals, parts[["AR_low", "AR_high"]])
     markers = [line for line in right.get_lines() if line.get_marker() in "<>"]
@@ -389,7 +389,7 @@ def test_keypoints_that_change_most_are_ranked(comparison):
     known = comparison.keypoints["difference"].dropna().sort_values(ascending=False, kind="stable")
     wanted = [*known[known > 0].head(4).index, *known[known < 0].tail(4).index]
     assert [t.get_text().split()[0] for t in ax.get_yticklabels()] == wanted
-    assert texts(ax) == [f"{known[k]:+.3f}" for k in wanted]
+    assert texts(ax) == [with_sign(known[k]) for k in wanted]
     rows = comparison.keypoints.loc[wanted]
     markers = [line for line in ax.get_lines() if line.get_marker() in "<>"]
     sure = ((rows["low_all"] > 0) | (rows["high_all"] < 0)).tolist()
@@ -409,6 +409,12 @@ def test_only_what_holds_for_all_keypoints_together_is_sure(comparison):
     assert [m.get_markerfacecolor() == "white" for m in markers] == [False, True]
 
 
+def with_sign(value):
+    """As a reader expects it: a real minus, and no sign at 0."""
+    text = f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+    return "0.000" if text.strip("+\N{MINUS SIGN}") == "0.000" else text
+
+
 def test_slices_of_a_comparison_stand_below_their_slicing():
     truth, a, b = better_and_worse()
     kinds = ("size", "truncation")
@@ -419,16 +425,19 @@ def test_slices_of_a_comparison_stand_below_their_slicing():
     labels = [f"{row.bin}  (n = {row.persons})" for row in rows.itertuples()]
     assert [t.get_text() for t in ax.get_yticklabels()] == labels
     written = texts(ax)
-    assert [t for t in written if t[0] in "+-"] == [f"{d:+.3f}" for d in rows["AP_difference"]]
-    assert [t for t in written if t[0] not in "+-"] == ["person's size", "truncation"]
+    assert [t for t in written if t[0] in "+−0"] == [with_sign(d) for d in rows["AP_difference"]]
+    assert [t for t in written if t[0] not in "+−0"] == ["person's size", "truncation"]
     places = [line.get_ydata()[0] for line in ax.get_lines() if line.get_marker() in "<>"]
-    heights = {t.get_text(): t.get_position()[1] for t in ax.texts if t.get_text()[0] not in "+-"}
+    heights = {t.get_text(): t.get_position()[1] for t in ax.texts if t.get_text()[0] not in "+−0"}
     sizes = (rows["by"] == "size").sum()
     assert places == [*range(1, sizes + 1), *range(sizes + 2, len(rows) + 2)]
     assert heights == {"person's size": 0, "truncation": sizes + 1}
     markers = [line for line in ax.get_lines() if line.get_marker() in "<>"]
-    sure = ((rows["AP_low"] > 0) | (rows["AP_high"] < 0)).tolist()
+    many = rows["persons"] >= 5
+    sure = (many & ((rows["AP_low"] > 0) | (rows["AP_high"] < 0))).tolist()
+    assert 0 < sum(sure) < len(sure)
     assert [m.get_markerfacecolor() != "white" for m in markers] == sure
+    assert [m.get_color() == "#9A9A9A" for m in markers] == (~many).tolist()
     assert "new minus old" in ax.get_title(loc="left") + ax.get_title()
 
 

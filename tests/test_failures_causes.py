@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -464,3 +465,16 @@ def test_each_cause_refines_the_classes_that_the_table_names(seed):
     body = np.isin(causes[:, :17], ("jitter", "inversion", "swap", "miss"))
     assert (causes[:, :17] == ronchi[:, :17])[body].all()
     assert (causes[:, 17:] != ronchi[:, 17:])[np.isin(causes[:, 17:], ("jitter", "miss"))].any()
+
+
+def test_an_assigned_detection_names_the_person_it_is_assigned_to():
+    """Also where it fits another person better, who has a still better one."""
+    results = Path(__file__).resolve().parent.parent / "data" / "results" / "flip_test.json"
+    analysis = analyse(embedded("val"), results)
+    pairs, table, persons = analysis.pairs, detection_table(analysis), person_table(analysis)
+    found = persons[persons["detection"] >= 0]
+    rows = table.loc[found["detection"]]
+    assert rows["person_id"].tolist() == found["person_id"].tolist()
+    np.testing.assert_array_equal(rows["oks"], found["oks"])
+    best = pd.Series(pairs.candidate_oks).groupby(pairs.candidate_detections).max()
+    assert (found["oks"].to_numpy() < best[found["detection"]].to_numpy()).any()

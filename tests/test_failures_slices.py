@@ -315,6 +315,18 @@ def test_a_slice_of_everybody_is_the_comparison_itself():
     assert (whole["AP_low"] < whole["AP_high"]).any()
 
 
+def test_one_picture_says_nothing_about_others():
+    scenes = [make_scene(4, count=12, noise=noise) for noise in (0.4, 0.2)]
+    alone = scenes[0].annotations.person_image_ids[0]
+    truth = scenes[0].annotations.select_images(np.array([alone]))
+    results = [scene.results() for scene in scenes]
+    a, b = (analyse(truth, r.select(r.image_ids == alone)) for r in results)
+    rows = sensitivity_change(a, b, by="truncation", parts=["wholebody"], resamples=5)
+    assert len(rows) == 1
+    assert np.isfinite(rows["AP_difference"]).all()
+    assert rows[["AP_low", "AP_high", "AR_low", "AR_high"]].isna().all(axis=None)
+
+
 def test_what_small_people_gain_shows_in_their_slice_only():
     scene, worse = make_scene(4, count=40, noise=0.05), make_scene(4, count=40, noise=0.05)
     small = np.sqrt(scene.areas) < 96
@@ -437,6 +449,9 @@ def test_results_of_other_labels_are_refused():
         compare(analyse(truth, results), analyse(other, results))
     with pytest.raises(InputError, match="second results are missing"):
         compare(truth, results)
+    larger = replace(truth, areas=truth.areas * 1.6)
+    with pytest.raises(InputError, match="different labels"):  # others would be in each slice
+        sensitivity_change(analyse(truth, results), analyse(larger, results))
 
 
 # --- gallery ---------------------------------------------------------------------------------------

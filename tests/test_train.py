@@ -19,8 +19,9 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
 
-from wbkit.cli import main
+from wbkit.cli import build_parser, main
 from wbkit.commands.models import load_predictor
+from wbkit.commands.train import training_samples
 from wbkit.data import SyntheticPeople
 from wbkit.errors import InputError
 from wbkit.hardware import Hardware
@@ -413,7 +414,7 @@ def test_train_command(train_coco, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(command(train_coco, out)) == 0
     text = capsys.readouterr().out
-    assert "HRNet-W16, 133 keypoints, input {1}x{0}".format(*RECIPES["tiny"].input_size) in text
+    assert "HRNet-W16, 133 keypoints, crops of {}x{} px".format(*RECIPES["tiny"].input_size) in text
     assert "wholebody" in text
     assert (out / "final.safetensors").exists()
     assert main(command(train_coco, out)) == 2
@@ -432,7 +433,7 @@ def test_train_command_at_another_input_size_in_slices(train_coco, tmp_path, cap
     assert main(command(train_coco, out, "--resume")) == 2
     assert "recipe.input_size" in capsys.readouterr().err
     assert main(command(train_coco, out, *small, "--resume")) == 0
-    assert "input 96x64" in capsys.readouterr().out
+    assert "crops of 64x96 px (width x height)" in capsys.readouterr().out
     for recipe in (None, "tiny"):
         assert load_predictor(out / "final.safetensors", recipe).recipe == RECIPES["tiny"].at((64, 96))
     assert main(command(train_coco, tmp_path / "odd", "--input-size", "60x96")) == 2
@@ -499,7 +500,18 @@ def test_training_on_two_sets_one_of_them_cocos_own(train_coco, tmp_path, capsys
     assert main(["train", *own, "--data", f"{mine}:{images}", "--out", str(tmp_path / "body")]) == 0
     text = capsys.readouterr().out
     assert "Nobody has labels for foot, face, lefthand, righthand: these heatmaps learn nothing" in text
-    assert f"No validation: {mine}:{images} has no annotations for it" in text
+    assert f"No validation: {mine}:{images} has no annotations and pictures for it" in text
+    assert (
+        main(["train", *own, "--data", str(train_coco), str(train_coco), "--out", str(tmp_path / "t")]) == 2
+    )
+    assert "a set of --data is named twice" in capsys.readouterr().err
+    assert main(["train", *own, "--data", str(train_coco), "--mix", "hard"]) == 2
+    assert "--mix hard is about rendered people. Give --synthetic" in capsys.readouterr().err
+
+
+def test_a_head_without_weights_to_start_from_is_refused(train_coco, tmp_path, capsys):
+    assert main(command(train_coco, tmp_path, "--head", "fresh")) == 2
+    assert "--head fresh is about the weights of --init. Give --init, too" in capsys.readouterr().err
 
 
 def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
@@ -529,7 +541,10 @@ def test_from_17_keypoints_to_133(train_coco, tmp_path, capsys):
 def test_without_val_annotations_there_is_no_validation(train_coco, tmp_path, capsys):
     (train_coco / "annotations" / "coco_wholebody_val_v1.0.json").unlink()
     assert main(command(train_coco, tmp_path / "run")) == 0
-    assert f"No validation: {train_coco} has no annotations for it; --val-data" in capsys.readouterr().out
+    assert (
+        f"No validation: {train_coco} has no annotations and pictures for it; --val-data"
+        in capsys.readouterr().out
+    )
     assert pd.read_csv(tmp_path / "run" / "metrics.csv")["body"].isna().all()
     modes = {(tmp_path / "run" / name).stat().st_mode for name in ("final.safetensors", "metrics.csv")}
     (tmp_path / "new").touch()
@@ -587,6 +602,21 @@ def test_synthetic_people_depend_on_seed_and_key_only():
     assert samples[0]["keypoints"].shape == (133, 2)
     assert not np.array_equal(samples[0]["crop"], samples[1]["crop"])
     assert a[8]["person"] == 8  # the next epoch's are new ones
+
+
+@pytest.mark.parametrize(
+    ("word", "mixes"), [("everyday", ("everyday",)), ("hard", ("hard",)), ("both", ("everyday", "hard"))]
+)
+def test_the_command_renders_the_mix_that_is_asked_for(word, mixes):
+    options = build_parser().parse_args(["train", "--synthetic", "5", "--mix", word])
+    assert training_samples(options, RECIPES["tiny"]).mixes == mixes
+
+
+def test_annotations_without_pictures_are_no_validation(train_coco, tmp_path, capsys):
+    """COCO's annotations of both splits come in one archive, the pictures do not."""
+    (train_coco / "val2017").rename(tmp_path / "elsewhere")
+    assert main(command(train_coco, tmp_path / "run")) == 0
+    assert "No validation" in capsys.readouterr().out
 
 
 def test_synthetic_people_of_both_mixes_come_in_turn():

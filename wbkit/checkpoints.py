@@ -398,7 +398,7 @@ def _remedy(info: CheckpointInfo, own_sizes: tuple[int | None, int | None, int],
         return (
             f"This checkpoint has {info.num_keypoints} keypoints, the model {own_sizes[1]}: use "
             f"{_posenet(info)}, or keep the model's head with "
-            f'head="fresh" or, for COCO\'s 17 body points, head="carry_body"'
+            f'head="fresh" or, for COCO\'s 17 body points, head="carry_body" (wbkit train: --head)'
         )
     if head != "fresh" and info.head_channels != own_sizes[2]:
         wanted = _posenet(replace(info, num_keypoints=own_sizes[1]))

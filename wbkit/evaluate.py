@@ -131,7 +131,7 @@ def _missing_parts(annotations: Annotations, results: Results) -> list[str]:
     """Parts that nobody has labels of, and labelled ones of which all predictions are zeros."""
     no_labels = absent_parts(annotations.keypoints[..., 2])
     no_points = [part for part in absent_parts(results.keypoints) if part not in no_labels]
-    found = [f"nobody has labels for {', '.join(no_labels)}: wholebody is the other parts"] * bool(no_labels)
+    found = [f"nobody has labels for {', '.join(no_labels)}: wholebody counts the rest"] * bool(no_labels)
     return found + [f"the results have no {', '.join(no_points)}: counted as missed"] * bool(no_points)
 
 

@@ -156,13 +156,13 @@ def rescore_and_nms(
     rescoring: bool = True,
     keypoint_threshold: float = 0.2,
     nms_threshold: float = 0.9,
-    num_keypoints: int = len(SIGMAS),
 ) -> Results:
     """What MMPose's CocoWholeBodyMetric does to predictions before it evaluates them.
 
     In each picture: sort by id and drop repeated ids (where every result has one), score by `rescore`
     (else by the box score), suppress duplicates. A person's area in the suppression is that of its box
-    padded by 1.25 and grown to the network input's aspect ratio.
+    padded by 1.25 and grown to the network input's aspect ratio. Keypoints that are zeros in all results,
+    such as those that a model of COCO's 17 lacks, are not compared.
 
     The output has no boxes, because MMPose writes none: its evaluation, and so ours, then takes a
     detection's area from the body keypoints' extent instead of the box.
@@ -172,8 +172,6 @@ def rescore_and_nms(
         input_size: network input (W, H) px; only its aspect ratio matters.
         method: "oks_nms", "soft_oks_nms" or "none", MMPose's `nms_mode`.
         rescoring: False for MMPose's `score_mode="bbox"`.
-        num_keypoints: that the model predicts, the first ones; the suppression compares these only, since
-            all persons agree in the zeros of the others.
 
     Returns:
         The survivors in MMPose's order: pictures as they first appear, in each the best first.
@@ -189,7 +187,8 @@ def rescore_and_nms(
     groups = _persons_by_picture(results)
     if method != "none":
         areas = _nms_areas(results, input_size)  # (D,)
-        points, sigmas = scored.keypoints[:, :num_keypoints], SIGMAS[:num_keypoints]
+        given = results.keypoints.any((0, 2))  # (133,): in zeros that a model leaves all persons agree
+        points, sigmas = scored.keypoints[:, given], SIGMAS[given]
         groups = [
             g[methods[method](points[g], scored.scores[g], areas[g], nms_threshold, sigmas)] for g in groups
         ]

@@ -63,7 +63,8 @@ fresh last layer:
 
 The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
 is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few
-pictures a second for W32: train the recipe called tiny there.""",
+pictures a second for W32: train the recipe called tiny there. Beside other programs that compute,
+OMP_NUM_THREADS=1 may be much faster: threads wait for each other.""",
     "export": """examples:
   wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.pth          for MMPose 1.x
   wbkit export --checkpoint outputs/train/tiny/best.safetensors --out tiny.onnx         RGB crops -> heatmaps
@@ -254,7 +255,11 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
     )
     _training_data(add)
     add("--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)")
-    add("--init", metavar="F", help="weights to start from: file, address or published name; validated first")
+    add(
+        "--init",
+        metavar="F",
+        help="weights to start from: file, address or published name; validated first (with its head)",
+    )
     add(
         "--head",
         choices=("load", "fresh", "carry_body"),
@@ -294,7 +299,12 @@ def _training_data(add: Callable) -> None:
         default="everyday",
         help="of --synthetic: as in wbkit synth, or both in turn (default: %(default)s)",
     )
-    add("--val-data", type=Path, metavar="DIR", help="folder with val2017/ (default: one of --data)")
+    add(
+        "--val-data",
+        type=Path,
+        metavar="DIR",
+        help="folder with val2017/, or labels.json:pictures (default: one of --data)",
+    )
 
 
 def _how_to_train(parser: argparse.ArgumentParser) -> None:

@@ -115,7 +115,11 @@ def _pickled_metadata(content: Any) -> dict[str, str]:
     meta, identity = (v if isinstance(v, dict) else {} for v in map(content.get, ("meta", "identity")))
     recipe = identity.get("recipe")
     if isinstance(recipe, dict) and "name" in recipe and len(recipe.get("input_size") or ()) == 2:
-        return {"recipe": recipe["name"], "input_size": "{}x{}".format(*recipe["input_size"])}
+        return {
+            "layout": "wbkit",
+            "recipe": recipe["name"],
+            "input_size": "{}x{}".format(*recipe["input_size"]),
+        }
     return dict(meta["wbkit"]) if isinstance(meta.get("wbkit"), dict) else {}
 
 

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn import functional as F
 
 from wbkit.annotations import Annotations, Results, load_annotations, save_results
 from wbkit.commands.models import load_predictor
@@ -16,7 +17,7 @@ from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annot
 from wbkit.errors import InputError
 from wbkit.evaluate import keypoint_errors, per_part_table
 from wbkit.files import atomic_write, data_folder
-from wbkit.keypoints import PARTS
+from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.matching import match
 from wbkit.nms import rescore_and_nms
 from wbkit.predict import Predictor, predict_persons
@@ -126,6 +127,8 @@ def draw(
     crop = torch.from_numpy(np.stack(predictor.cut(image, persons.boxes_xywh[[biggest]])[0]))  # (1, H, W, 3)
     maps = predictor.heatmaps(crop)
     points = predictor.codec.decode(maps)[0][0].cpu().numpy()  # (133, 2)
+    rest = len(KEYPOINTS) - len(points)  # of a network of COCO's 17: empty maps
+    maps, points = F.pad(maps, (0, 0, 0, 0, 0, rest)), np.pad(points, ((0, rest), (0, 0)))
     axes = plots.show_part_heatmaps(crop[0].numpy(), maps[0].cpu().numpy(), points, predictor.codec.scale)
     _save(axes[0], out / "heatmaps.png")
     matches = {part: match(annotations, results, part) for part in PARTS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,23 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.data or options.checkpoint:
             problem = "a results file and a checkpoint cannot be evaluated in one call"
             raise InputError(problem, "Leave out --annotations and --results, or --data and --checkpoint")
+        refuse(
+            options, ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip"), "checkpoint"
+        )
         evaluate_results(options)
     elif options.data:
+        refuse(options, ("rescore", "reference"), "results file")
         evaluate_checkpoint(options)
     else:
         remedy = "Give --annotations and --results, or --data with --checkpoint (wbkit evaluate --help)"
         raise InputError("there is nothing to evaluate", remedy)
+
+
+def refuse(options: argparse.Namespace, names: Sequence[str], what: str) -> None:
+    """InputError for options that belong to evaluating something else."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
+    if given:
+        raise InputError(f"{given[0]} belongs to evaluating a {what}", "Leave it out (wbkit evaluate --help)")
 
 
 def evaluate_results(options: argparse.Namespace) -> None:
@@ -101,7 +113,7 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     )
     raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
     recipe = predictor.recipe
-    names = ("input_size", "keypoint_threshold", "nms_threshold", "num_keypoints")
+    names = ("input_size", "keypoint_threshold", "nms_threshold")
     results = rescore_and_nms(raw, **{name: getattr(recipe, name) for name in names})
     table = per_part_table(annotations, results)
     if recipe.num_keypoints < len(KEYPOINTS):
@@ -134,7 +146,7 @@ def find_persons(annotations: Annotations, folder: CocoFolder, boxes: str) -> Pe
     if folder.detections is None:
         raise InputError(
             f"no detections lie with it ({DETECTIONS})",
-            "Fetch them (wbkit download coco-val says where), or use --boxes gt",
+            "Give a folder in COCO's layout with them (wbkit download coco-val says where), or --boxes gt",
             file=folder.annotations,
         )
     return persons_from_detections(annotations, load_detections(folder.detections))

@@ -8,6 +8,8 @@ from typing import Any
 
 from wbkit.errors import InputError
 
+_ANEW = "to begin anew give another --out or delete {}"
+
 
 class Journal:
     """The finished pictures of one process.
@@ -17,42 +19,59 @@ class Journal:
 
     Args:
         out: the results file; journals lie beside it, hidden, one a process.
-        rank: of this process.
+        rank, world: of this process, and how many there are.
         how: what must be the same for results to belong into one file.
-        resume: go on from all journals beside `out`; else begin anew with the first picture.
+        resume: go on from all journals beside `out`.
 
     Attributes:
         finished: picture's path -> what `add` was told, of all processes' journals; empty without `resume`.
 
     Raises:
-        InputError: the journals were written with other options.
+        InputError: the journals were written with other options; or there is one, and no `resume`.
     """
 
-    def __init__(self, out: Path, rank: int, how: dict[str, Any], resume: bool):
-        self._path, self._how, self._resume = out.parent / f"{_prefix(out)}{rank}", how, resume
+    def __init__(self, out: Path, rank: int, world: int, how: dict[str, Any], resume: bool):
+        self._path, self._how = out.parent / f"{_prefix(out)}{rank}", how
         self._file = None
         self.finished: dict[str, dict] = {}
+        others = {f".{other}" for other in range(1, world)}  # which look after their own
+        own = [p for p in journals(out) if p == self._path or (rank == 0 and p.suffix not in others)]
+        if own and not resume:
+            remedy = f"Give --resume to go on with it, or {_ANEW.format(own[0])}"
+            raise InputError("an interrupted run is there", remedy, file=out)
         for path in journals(out) if resume else []:
             self.finished |= _read(path, how)
+        self._stamps = {picture: found.pop("stamp") for picture, found in self.finished.items()}
+
+    def knows(self, picture: Path) -> bool:
+        """Whether the picture is finished, and its file as it was then."""
+        name = str(picture.resolve())
+        return name in self._stamps and picture.is_file() and self._stamps[name] == _stamp(picture)
 
     def add(self, picture: Path, found: dict) -> None:
-        """Note a picture and what it gave; on disk when this returns.
+        """Note a picture and what it gave; the system has it when this returns.
 
         Raises:
             InputError: it cannot be written.
         """
         try:
-            if self._file is None:  # only now: until then an earlier run's is there to be resumed
-                self._file = self._path.open("a" if self._resume else "w")
+            if self._file is None:
+                self._file = self._path.open("a")
                 self._write(self._how)
-            self._write({"picture": str(picture), **found})
+            self._write({"picture": str(picture.resolve()), "stamp": _stamp(picture), **found})
         except OSError as error:
             problem = f"cannot be written ({error.strerror or error})"
             raise InputError(problem, "Free some space, or give another --out", file=self._path) from error
 
     def _write(self, line: dict) -> None:
-        self._file.write("\n" * self._resume + json.dumps(line) + "\n")  # what was there may have broken off
+        self._file.write("\n" + json.dumps(line))  # what was there may have broken off
         self._file.flush()
+
+
+def _stamp(picture: Path) -> list[int]:
+    """Size and time of a file."""
+    state = picture.stat()
+    return [state.st_size, state.st_mtime_ns]
 
 
 def _prefix(out: Path) -> str:
@@ -72,14 +91,16 @@ def forget(out: Path) -> None:
 
 def _read(path: Path, how: dict[str, Any]) -> dict[str, dict]:
     finished = {}
-    for text in path.read_text().splitlines():
+    for text in path.read_text(errors="replace").splitlines():
         try:
             line = json.loads(text)
         except ValueError:
+            continue
+        if not isinstance(line, dict):
             continue
         if "picture" in line:
             finished[line.pop("picture")] = line
         elif changed := [f"{k} {line.get(k)}, now {v}" for k, v in how.items() if line.get(k) != v]:
             problem = f"was begun with {'; '.join(changed)}"
-            raise InputError(problem, "Call it as before, or without --resume to begin anew", file=path)
+            raise InputError(problem, f"Call it as before, or {_ANEW.format(path)}", file=path)
     return finished

@@ -74,7 +74,7 @@ def load_predictor(
         chosen = replace(chosen, num_keypoints=len(BODY))
     model = PoseNet(chosen.width, chosen.num_keypoints, info.head_channels)
     report = load_pose_weights(model, checkpoint)
-    print(f"{report.info}; recipe {chosen.name}")
+    print(f"{report.info}; recipe {chosen.name}, crops of {'{}x{}'.format(*chosen.input_size)} px")
     return Predictor(
         model,
         chosen,

@@ -5,46 +5,31 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
-import pandas as pd
 import torch
 from tqdm import tqdm
 
-from wbkit.annotations import KEYPOINT_FIELDS, results_from_arrays
-from wbkit.commands.journal import Journal, forget, journals
-from wbkit.commands.models import load_predictor
+from wbkit.annotations import results_from_arrays
+from wbkit.commands.journal import Journal, journals
+from wbkit.commands.models import load_predictor, shipped_model
 from wbkit.commands.photos import Photo, list_photos, results_place
+from wbkit.commands.results import Outcome, count, finish
 from wbkit.data import Persons, read_image
 from wbkit.detect import ADVICE, detect_people, usable_detector
 from wbkit.errors import InputError
-from wbkit.files import atomic_write, write_json
+from wbkit.files import atomic_write
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT, PARTS
 from wbkit.plots import draw_pose
 from wbkit.predict import Predictor, checked_boxes, results_from_predictions
 
 LARGEST = 32_000  # px, a side; OpenCV's warp ends at 32,767
 DRAWN_SIDE = 1280  # px; smaller pictures are enlarged for drawing, up to thrice: a face has 68 points
-
-
-@dataclass
-class Outcome:
-    """What one process has to say: json records, messages on pictures without any, what to know."""
-
-    records: list[dict] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    bare: list[str] = field(default_factory=list)  # pictures in whose drawing there is nothing
-    guessed: int = 0  # pictures taken whole, since nobody was found
-
-    def note(self, photo: Photo, records: list[dict], bare: bool, guessed: bool) -> None:
-        """A finished picture, now or by an earlier run, which may have numbered pictures otherwise."""
-        self.records += [{**r, "image_id": photo.image_id, "file_name": photo.name} for r in records]
-        self.bare += [photo.name] * bare
-        self.guessed += guessed
 
 
 def predict_files(options: argparse.Namespace) -> None:
@@ -67,28 +52,26 @@ def predict_files(options: argparse.Namespace) -> None:
         print(ADVICE)
     if rank == 0 and (dropped := sum(photo.dropped for photo in photos)):
         print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
-    journal = Journal(out, rank, _how(options, predictor, detector), options.resume)
-    if rank == 0:
-        tell_of_earlier(out, photos, journal, options.resume)
+    earlier = out.exists() and not journals(out)
+    journal = Journal(out, rank, world, _how(options, predictor, detector), options.resume)
+    if rank == 0 and options.resume:
+        known = sum(_is_done(journal, photo, out.parent) for photo in photos)
+        nothing = f"nothing to go on with beside {out}" * (not journal.finished)
+        print(nothing or f"{known} of {count(len(photos), 'picture')} done before")
     look = {"threshold": options.threshold, "parts": options.parts}
     own = predict_photos(predictor, photos[rank::world], detector, out.parent, look, journal, rank == 0)
     shares = gather(own, rank, world)
     if rank == 0:
-        finish(photos, shares, out, options.parts)
-
-
-def tell_of_earlier(out: Path, photos: list[Photo], journal: Journal, resume: bool) -> None:
-    """What is there of an interrupted run, and what becomes of it."""
-    if resume:
-        known = sum(str(photo.path.resolve()) in journal.finished for photo in photos)
-        print(f"{known} of {count(len(photos), 'picture')} done before")
-    elif journals(out):
-        print(f"A run for {out} was interrupted; this one begins anew, --resume would go on with it")
+        finish(photos, shares, out, options.parts, earlier)
 
 
 def _how(options: argparse.Namespace, predictor: Predictor, detector: str) -> dict[str, str]:
-    """What pictures of one results file must have in common."""
-    asked = {name: str(getattr(options, name)) for name in ("checkpoint", "boxes", "min_box_score", "bf16")}
+    """What pictures of one results file must have in common, drawings included."""
+    names = ("min_box_score", "bf16", "exact", "compile", "parts", "threshold")
+    asked = {name: str(getattr(options, name)) for name in names}
+    for name, file in (("checkpoint", options.checkpoint or shipped_model()), ("boxes", options.boxes)):
+        is_file = file is not None and Path(file).is_file()
+        asked[name] = f"{Path(file).name} ({crc32(Path(file).read_bytes()):08x})" if is_file else str(file)
     size = "{}x{}".format(*predictor.recipe.input_size)
     how = {"recipe": predictor.recipe.name, "input size": size, "flip test": str(predictor.flip_test)}
     return asked | how | {"detector": detector}
@@ -126,8 +109,8 @@ def predict_photos(
     taken: list[tuple[Photo, np.ndarray, bool]] = []
     told, finished = Outcome(), set()  # places of pictures that need no more word
     for photo in photos:
-        if before := journal.finished.get(str(photo.path.resolve())):
-            told.note(photo, **before)
+        if _is_done(journal, photo, out):
+            told.note(photo, **journal.finished[str(photo.path.resolve())])
             finished.add(photo.path)
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -150,15 +133,21 @@ def predict_photos(
             asked = np.isin(PART_OF_KEYPOINT[: scores.shape[1]], list(look["parts"] or PARTS))
             bare = bool(len(scores) and not (scores[:, asked] > look["threshold"]).any())
             records = as_records(photo, keypoints, scores, predictor)
-            found = {"records": records, "bare": bare, "guessed": guessed}
-            journal.add(photo.path.resolve(), found)
+            found = {"records": records, "bare": bare, "guessed": guessed, "drawing": photo.drawing}
+            journal.add(photo.path, found)
             told.note(photo, **found)
             finished.add(photo.path)
     except (InputError, KeyboardInterrupt) as error:
-        why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"
-        left = [photo.path for photo in photos if photo.path not in finished]
-        told.failures.extend(f"{path}: not predicted, {why}; --resume goes on with it" for path in left)
+        told.why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"
+        told.left = [str(photo.path) for photo in photos if photo.path not in finished]
     return told
+
+
+def _is_done(journal: Journal, photo: Photo, out: Path) -> bool:
+    """Whether an earlier run finished the picture, and drew it under the name that it would have now."""
+    before = journal.finished.get(str(photo.path.resolve()), {})
+    drawn = before.get("drawing") == photo.drawing and (out / photo.drawing).is_file()
+    return drawn and journal.knows(photo.path)
 
 
 def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, bool]:
@@ -233,57 +222,3 @@ def gather(own: Outcome, rank: int, world: int) -> list[Outcome]:
         return parts or []
     finally:
         torch.distributed.destroy_process_group()
-
-
-def finish(photos: list[Photo], shares: list[Outcome], out: Path, parts: tuple[str, ...] | None) -> None:
-    """Write the results in the order of the pictures, and say what is missing; nothing if all failed."""
-    order = {photo.image_id: i for i, photo in enumerate(photos)}
-    records = sorted((r for share in shares for r in share.records), key=lambda r: order[r["image_id"]])
-    failures, bare = ([m for share in shares for m in getattr(share, f)] for f in ("failures", "bare"))
-    if len(failures) in (0, len(photos)):
-        forget(out)  # else --resume can still use them
-    if len(failures) < len(photos):
-        write(out, records, parts)
-        done = count(len(photos) - len(failures), "picture")
-        print(f"{count(len(records), 'person', 'people')} in {done} -> {out}; drawings beside it")
-    if guessed := sum(share.guessed for share in shares):
-        print(f"in {count(guessed, 'picture')} nobody was found: the whole picture was taken for one person")
-    if bare:
-        print(f"no point is sure enough to be drawn in {count(len(bare), 'picture')}: {', '.join(bare[:5])}")
-    if failures:
-        more = f"\n  and {len(failures) - 20} more" * (len(failures) > 20)
-        raise InputError(
-            f"{len(failures)} of {len(photos)} pictures were left out",
-            "Look at these:\n  " + "\n  ".join(failures[:20]) + more,
-        )
-
-
-def write(out: Path, records: list[dict], parts: tuple[str, ...] | None) -> None:
-    """COCO-WholeBody's json, or with the ending .csv a row for every keypoint (of some parts)."""
-    if out.suffix.lower() == ".json":
-        return write_json(out, records)
-    table = as_table(records)
-    with atomic_write(out) as temporary:
-        table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
-
-
-def as_table(records: list[dict]) -> pd.DataFrame:
-    """A row for every keypoint of every record: file_name, person (from 0 in the file), part, keypoint, x, y,
-    score."""
-    triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
-    xys = np.concatenate([np.zeros((0, 3)), *triples])
-    table = pd.DataFrame(xys, columns=["x", "y", "score"])
-    labels = {
-        "file_name": np.repeat([r["file_name"] for r in records], len(KEYPOINTS)),
-        "person": np.repeat(np.arange(len(records)), len(KEYPOINTS)),
-        "part": np.tile(PART_OF_KEYPOINT, len(records)),
-        "keypoint": np.tile(KEYPOINTS, len(records)),
-    }
-    for i, (name, values) in enumerate(labels.items()):
-        table.insert(i, name, values)
-    return table
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """ "1 picture", "2 pictures"."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

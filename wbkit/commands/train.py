@@ -17,8 +17,8 @@ from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.data import (
     SyntheticPeople,
     WholeBodyDataset,
-    annotation_file,
     find_coco_folder,
+    has_split,
     join_persons,
     persons_from_annotations,
 )
@@ -110,6 +110,8 @@ def at_input_size(recipe: Recipe, size_wh: tuple[int, int]) -> Recipe:
 
 def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
     """The folders' training persons, or rendered ones."""
+    if options.mix != "everyday" and not options.synthetic:
+        raise InputError(f"--mix {options.mix} is about rendered people", "Give --synthetic N, too")
     if options.synthetic:
         mixes = ("everyday", "hard") if options.mix == "both" else (options.mix,)
         return SyntheticPeople(recipe, options.synthetic, seed=options.seed, mixes=mixes)
@@ -119,6 +121,8 @@ def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
             "Give --data DIR (a COCO-WholeBody folder) or --synthetic N (people rendered on the fly)",
         )
     folders = [find_coco_folder(data, "train") for data in options.data]
+    if len({(folder.annotations.resolve(), folder.images.resolve()) for folder in folders}) < len(folders):
+        raise InputError("a set of --data is named twice", "Leave one away")
     everyone = [persons_from_annotations(load_annotations(folder.annotations)) for folder in folders]
     persons, images = join_persons(everyone, [folder.images for folder in folders])
     return WholeBodyDataset(persons, images, recipe, recipe.augmentation, options.seed, keep_failures=True)
@@ -128,6 +132,8 @@ def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> Po
     """Fresh weights from the seed, or those of --init."""
     torch.manual_seed(options.seed)
     model = PoseNet(recipe.width, recipe.num_keypoints, recipe.head_channels)
+    if options.head != "load" and not (options.init or options.resume):
+        raise InputError(f"--head {options.head} is about the weights of --init", "Give --init, too")
     if options.init and not options.resume:
         report = load_pose_weights(model, options.init, head=options.head)
         if talk:
@@ -144,12 +150,12 @@ def validation(
     cannot be read is told, and its people count as missed; one that is not there stops the run before it
     begins.
     """
-    usable = [data for data in options.data if annotation_file(data, "val").exists()]
+    usable = [data for data in options.data if has_split(data, "val")]
     data = options.val_data or next(iter(usable), None)
     if data is None:
         if talk and options.data:
             names = ", ".join(map(str, options.data))
-            print(f"No validation: {names} has no annotations for it; --val-data DIR names another folder")
+            print(f"No validation: {names} has no annotations and pictures for it; --val-data DIR has others")
         return None
     folder = find_coco_folder(data, "val")
     annotations = load_annotations(folder.annotations)
@@ -163,7 +169,7 @@ def validation(
         raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
         if failures:
             print(f"\n{len(failures)} of {len(persons)} people count as missed: {'; '.join(failures[:3])}")
-        results = rescore_and_nms(raw, input_size=recipe.input_size, num_keypoints=recipe.num_keypoints)
+        results = rescore_and_nms(raw, input_size=recipe.input_size)
         table = per_part_table(annotations, results)
         if recipe.num_keypoints < 133:
             table = table.loc[["body"]]
@@ -178,14 +184,16 @@ def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -
     s = recipe.schedule
     persons = getattr(dataset, "persons", None)  # of files
     absent = absent_parts(persons.keypoints[..., 2]) if persons and recipe.num_keypoints == 133 else []
+    hint = " (--keypoints 17 trains the body alone)" * (len(absent) == 4)
     precision = "bfloat16" if hardware.bf16 else "float32"
     fall = "in a line to 0" if s.to_zero else f"a tenth of it after epochs {s.milestones}"
     print(
-        f"{recipe.name}: HRNet-W{recipe.width}, {recipe.num_keypoints} keypoints, input "
-        f"{recipe.input_size[1]}x{recipe.input_size[0]}, on {hardware.device} in {precision}\n"
+        f"{recipe.name}: HRNet-W{recipe.width}, {recipe.num_keypoints} keypoints, crops of "
+        f"{recipe.input_size[0]}x{recipe.input_size[1]} px (width x height), on {hardware.device} in "
+        f"{precision}\n"
         f"{len(dataset)} samples an epoch, {s.epochs} epochs, batch {s.batch_size}, learning rate "
         f"{s.learning_rate:g}, {fall}\n"
-        + f"Nobody has labels for {', '.join(absent)}: these heatmaps learn nothing\n" * bool(absent)
+        + f"Nobody has labels for {', '.join(absent)}: these heatmaps learn nothing{hint}\n" * bool(absent)
         + f"State, weights and numbers: {out}; the same command with --resume goes on after an interruption"
     )
 

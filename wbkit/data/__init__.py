@@ -1,6 +1,6 @@
 """From files to batches: pictures, persons, samples, loaders, and where all that lies."""
 
-from wbkit.data.folders import DETECTIONS, CocoFolder, annotation_file, find_coco_folder
+from wbkit.data.folders import DETECTIONS, CocoFolder, find_coco_folder, has_split
 from wbkit.data.loading import EpochSampler, collate, make_loader
 from wbkit.data.persons import Persons, join_persons, persons_from_annotations, persons_from_detections
 from wbkit.data.pictures import read_image
@@ -13,10 +13,10 @@ __all__ = [
     "Persons",
     "SyntheticPeople",
     "WholeBodyDataset",
-    "annotation_file",
     "collate",
     "cut_sample",
     "find_coco_folder",
+    "has_split",
     "join_persons",
     "make_loader",
     "persons_from_annotations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def annotation_file(folder: str | Path, split: str) -> Path:
     return next((path for path in tried if path.exists()), tried[0])
 
 
+def has_split(folder: str | Path, split: str) -> bool:
+    """Whether a folder in COCO's layout has annotations and pictures of a split."""
+    return annotation_file(folder, split).exists() and (Path(folder) / f"{split}2017").is_dir()
+
+
 def find_coco_folder(folder: str | Path, split: str = "val") -> CocoFolder:
     """The files of `folder`: annotations/coco_wholebody_<split>_v1.0.json, <split>2017/, and detections.
 
@@ -35,17 +41,17 @@ def find_coco_folder(folder: str | Path, split: str = "val") -> CocoFolder:
     Raises:
         InputError: the folder, its annotation file or its pictures are missing.
     """
-    name, pair, pictures = str(folder).partition(".json:")
+    pair = re.fullmatch(r"(.+\.json):(.+)", str(folder), re.IGNORECASE | re.DOTALL)
     folder = Path(folder)
     needed = [] if pair else [(folder, "folder")]
-    annotations = Path(f"{name}.json") if pair else annotation_file(folder, split)
-    images = Path(pictures) if pair else folder / f"{split}2017"
+    annotations = Path(pair[1]) if pair else annotation_file(folder, split)
+    images = Path(pair[2]) if pair else folder / f"{split}2017"
     for path, what in [*needed, (annotations, "annotation file"), (images, "picture folder")]:
         if not path.exists():
             raise InputError(
                 f"the {what} is missing",
                 f"Give --data a folder with annotations/{NAMES[0].format(split=split)} and {split}2017/, "
-                "or labels.json:pictures",
+                "or labels.json:pictures (an annotation file, a colon, the folder of its pictures)",
                 file=path,
             )
     detections = folder / DETECTIONS

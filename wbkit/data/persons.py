@@ -52,7 +52,9 @@ def join_persons(everyone: Sequence[Persons], folders: Sequence[Path]) -> tuple[
     folders = [folder.resolve() for folder in folders]
     root = Path(os.path.commonpath(folders))
     everyone = [
-        replace(some, file_names=np.char.add(f"{folder.relative_to(root).as_posix()}/", some.file_names))
+        replace(
+            some, file_names=np.array([str(folder.relative_to(root) / n) for n in some.file_names.tolist()])
+        )
         for some, folder in zip(everyone, folders, strict=True)
     ]
     columns = {f.name: np.concatenate([getattr(p, f.name) for p in everyone]) for f in fields(Persons)}

@@ -14,7 +14,7 @@ from wbkit.errors import InputError
 from wbkit.evaluate import doubts, unrescored
 from wbkit.failure_report.collect import Findings, collect
 from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, drawings
-from wbkit.failure_report.page import Source, cost_text, costliest, report_notebook
+from wbkit.failure_report.page import DIFFERENCE_WORDS, Source, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import spelled_out, write_figures, write_tables
 from wbkit.failures import Analysis, analyse
@@ -96,5 +96,6 @@ def show_summary(findings: Findings, names: tuple[str, str]) -> None:
     if findings.other is not None:
         columns = ["AP_a", "AP_b", "AP_difference", "AP_low", "AP_high"]
         a, b = names
-        title = f"a: {a}, b: {b} ({findings.compared} resamples for AP_low to AP_high)"
-        show_table(findings.tables["comparison_parts"][columns], title)
+        title = f"a: {a}, b: {b} ({findings.compared} resamples for the difference's 95 % interval)"
+        shown = findings.tables["comparison_parts"][columns].rename(columns=DIFFERENCE_WORDS)
+        show_table(shown, title)

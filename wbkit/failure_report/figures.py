@@ -37,7 +37,8 @@ _SQUARES = {
 }
 
 _SLICED_AP = (
-    "AP of the people in each slice; cut by: {title}. AP also depends on how many people a slice holds, "
+    "AP of the people in each slice; cut by: {title}. The others, and the detections assigned to them, are "
+    "left out. AP also depends on how many people a slice holds, "
     "because a false alarm counts in every slice: compare models within a slice; AR, in the table, can be "
     "compared between slices."
 )
@@ -225,14 +226,17 @@ def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]
 def _slice_changes(changes: pd.DataFrame, parts: Sequence[str], names: tuple[str, str]) -> Iterator[Drawing]:
     titles = {by: SLICINGS[by].title for by in changes["by"].unique()}
     for part in parts:
-        rows = changes[changes["part"] == part]
+        here = changes[changes["part"] == part]
+        rows = here[here["persons"] >= plots.FEWEST]
         sure = int(((rows["AP_low"] > 0) | (rows["AP_high"] < 0)).sum())
-        if len(rows):
+        if len(here):
             yield Drawing(
                 f"comparison_slices_{part}",
-                "For whom it changed: the difference in AP over the people of each slice; hollow where its "
-                f"95 % interval holds 0. Of {len(rows)}, about {len(rows) / 20:.0f} would leave 0 out by "
-                f"chance, and {sure} do; slices of different kinds share people.",
+                f"For whom it changed, {plots.words(part)}: the difference in AP over the people of each "
+                "slice, the others and the detections assigned to them left out. Hollow: its 95 % interval "
+                f"holds 0; grey: fewer than {plots.FEWEST} people. Of the {len(rows)} not grey, at least "
+                f"{len(rows) / 20:.0f} would leave 0 out by chance, and {sure} do; slices of different kinds "
+                "share people.",
                 "comparison_slices",
                 lambda p=part: plots.plot_slice_changes(changes, p, titles=titles, names=names),
             )

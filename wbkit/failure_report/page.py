@@ -19,6 +19,12 @@ from wbkit.plots import show_causes, show_examples, words
 from wbkit.report import markdown_cell, output_cell
 
 _SHOWN_PERSONS = 12
+DIFFERENCE_WORDS = {
+    f"{s}_{end}": f"{s} {said}"
+    for s in ("AP", "AR")
+    for end, said in (("a", "a"), ("b", "b"), ("difference", "b − a"), ("low", "b − a from"), ("high", "to"))
+}
+"""Columns of the comparison's tables -> what readers see: low and high are the difference's interval."""
 _BY_PLACE = ("inversion", "hand_swap", "swap", "wrong_finger", "contour_slide", "collapse")
 _PARTS = ("body", "foot", "face", "lefthand", "righthand", "hand")
 _KS = r"""$$\mathrm{ks}_i = \exp\left(-\frac{d_i^2}{2\,s^2 k_i^2}\right), \qquad k_i = 2\sigma_i$$
@@ -191,7 +197,8 @@ def _comparison(findings: Findings, source: Source) -> Iterator[str | NotebookNo
         "the same resampled pictures."
     )
     columns = [f"{s}_{end}" for s in ("AP", "AR") for end in ("a", "b", "difference", "low", "high")]
-    yield output_cell({"text/html": table_text(findings.tables["comparison_parts"][columns])})
+    table = findings.tables["comparison_parts"][columns].rename(columns=DIFFERENCE_WORDS)
+    yield output_cell({"text/html": table_text(table)})
 
 
 def _gallery(findings: Findings, pictures: Pictures | None) -> Iterator[str | NotebookNode]:

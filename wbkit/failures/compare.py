@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
+from wbkit.annotations import Annotations
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
 from wbkit.failures.classes import CAUSES, CODES, LABELLED_CAUSES, PART_SLICES
@@ -94,10 +95,9 @@ def both(
     else:
         a, b = (analyse(annotations, r) if not isinstance(r, Analysis) else r for r in (results_a, results_b))
     b = b if isinstance(b, Analysis) else analyse(a.annotations, b)
-    same = a.annotations is b.annotations or (
-        np.array_equal(a.annotations.ids, b.annotations.ids)
-        and np.array_equal(a.annotations.image_ids, b.annotations.image_ids)
-        and np.array_equal(a.annotations.keypoints, b.annotations.keypoints)
+    columns = [f.name for f in fields(Annotations) if f.name not in ("source", "file_names")]
+    same = a.annotations is b.annotations or all(
+        np.array_equal(getattr(a.annotations, name), getattr(b.annotations, name)) for name in columns
     )
     if not same:
         raise InputError("the two results belong to different labels", "Analyse both on the same annotations")

@@ -26,8 +26,8 @@ def detection_verdicts(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """What each of the D detections is.
 
     Returns:
-        (D,) int8 index into `VERDICTS`; (D,) int64 the labelled person it fits best, an index into the
-        annotations, -1 for none; (D,) float64 their similarity, NaN for none.
+        (D,) int8 index into `VERDICTS`; (D,) int64 the labelled person it is assigned to, else the one it
+        fits best, an index into the annotations, -1 for none; (D,) float64 their similarity, NaN for none.
     """
     count = len(pairs.results)
     order = np.argsort(pairs.candidate_oks, kind="stable")  # the best is written last
@@ -39,7 +39,9 @@ def detection_verdicts(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray
     verdicts[_over_ignored(pairs)] = VERDICTS.index("ignored")
     with np.errstate(invalid="ignore"):
         verdicts[similarity >= ASSIGNED_OKS] = VERDICTS.index("duplicate")
-    verdicts[pairs.detections[pairs.found]] = VERDICTS.index("assigned")
+    assigned = pairs.detections[pairs.found]
+    verdicts[assigned] = VERDICTS.index("assigned")
+    nearest[assigned], similarity[assigned] = pairs.persons[pairs.found], pairs.oks[pairs.found]
     return verdicts, nearest, similarity
 
 
@@ -64,8 +66,8 @@ def detection_table(
 
     Returns:
         Rows in the file's order. Columns: image_id (int64), score (float64), verdict (category, `VERDICTS`),
-        person_id (int64, the labelled person it fits best, -1 for none), oks (float64, the larger of body
-        and whole-body OKS with that person, NaN for none), area (float64, px^2).
+        person_id (int64, the labelled person it is assigned to, else the one it fits best, -1 for none), oks
+        (float64, the larger of body and whole-body OKS with that person, NaN for none), area (float64, px^2).
 
     Raises:
         InputError: as `analyse`.

@@ -87,7 +87,7 @@ def sensitivity_change(
     Returns:
         A row for each part and bin with somebody to be found: part, bin (categories), low, high, persons,
         labelled; and for AP, AP50, AP75, AR: AP_a, AP_b, AP_difference (b minus a), AP_low, AP_high (its
-        interval), and so on.
+        interval; NaN where the people are in one picture), and so on.
 
     Raises:
         InputError: as `compare`; no such slicing or part.
@@ -100,6 +100,8 @@ def sensitivity_change(
         # Slices are of labels, so both have the same.
         for (row, of_a), (_, of_b) in zip(_rankings(a, by, part), _rankings(b, by, part), strict=True):
             row |= difference_row(resampled(of_a, weights), resampled(of_b, weights), level)
+            if (of_a.wanted > 0).sum() < 2:  # from one picture nothing follows about others
+                row |= {name: np.nan for name in row if name.endswith(("_low", "_high"))}
             rows.append(row)
     return _as_table(rows, _ABOUT, by, parts)
 

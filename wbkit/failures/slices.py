@@ -38,7 +38,9 @@ SLICINGS: dict[str, Slicing] = {
     "size": Slicing(
         "person_area", "person's size, sqrt of area (px)", (0, 32, 64, 96, 160, 256, _INF), root=True
     ),
-    "part_size": Slicing("part_size", "part's size (px)", (0, 8, 16, 32, 64, 128, _INF)),
+    "part_size": Slicing(
+        "part_size", "size of the part's box (px; whole body: the body's)", (0, 8, 16, 32, 64, 128, _INF)
+    ),
     "visibility": Slicing("v", "visibility", (0.0, 1.0 + 1e-6, _INF), ("hidden", "visible")),
     "occlusion": Slicing(
         "hidden_share",
@@ -48,10 +50,18 @@ SLICINGS: dict[str, Slicing] = {
     ),
     "truncation": Slicing("truncated", "at the picture's border", (0, 0.5, _INF), ("inside", "cut off")),
     "crowding": Slicing(
-        "neighbours", "people whose boxes overlap", (0, 1, 2, 3, _INF), ("0", "1", "2", "3+")
+        "neighbours",
+        "people whose boxes overlap with IoU .1 or more",
+        (0, 1, 2, 3, _INF),
+        ("0", "1", "2", "3+"),
     ),
     "overlap": Slicing("overlap", "highest box IoU with another person", (0, 0.01, 0.1, 0.3, 0.5, _INF)),
-    "labelled": Slicing("person_labelled", "labelled keypoints of the person", (1, 18, 40, 90, 120, 134)),
+    "labelled": Slicing(
+        "person_labelled",
+        "labelled keypoints of the person",
+        (1, 18, 40, 90, 120, 134),
+        ("1–17", "18–39", "40–89", "90–119", "120–133"),
+    ),
     "score": Slicing("score", "keypoint's score", None, bins=10),
     "person_score": Slicing("person_score", "person's score", None, bins=10),
 }

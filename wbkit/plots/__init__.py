@@ -8,7 +8,7 @@ numbers of the table that they are given. `wbkit.plots.encoding` and
 from wbkit.plots.anatomy import show_keypoint_map, show_tolerance
 from wbkit.plots.body_map import plot_body_map
 from wbkit.plots.calibration import plot_calibration
-from wbkit.plots.comparison import plot_comparison, plot_keypoint_changes, plot_slice_changes
+from wbkit.plots.comparison import FEWEST, plot_comparison, plot_keypoint_changes, plot_slice_changes
 from wbkit.plots.costs import plot_ap_waterfall, plot_costs
 from wbkit.plots.crops import show_crop, show_pixel_conventions
 from wbkit.plots.curves import plot_precision_recall, plot_precision_recall_by_part, training_curves
@@ -31,6 +31,7 @@ from wbkit.plots.styles import CAUSE_STYLES, PART_MARKERS, PART_STYLES, words
 __all__ = [
     "CAUSE_STYLES",
     "CLOUD_KEYPOINTS",
+    "FEWEST",
     "PART_MARKERS",
     "PART_STYLES",
     "clearest_example",

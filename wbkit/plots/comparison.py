@@ -12,6 +12,10 @@ from matplotlib.transforms import offset_copy
 
 from wbkit.plots.styles import GAIN, LOSS, NEUTRAL, finish, new_axes, panels, words
 
+FEWEST = 5
+"""So many people a slice must have for its difference to be drawn as one: resamples of fewer say little."""
+_GREY = "#9A9A9A"
+
 
 def plot_comparison(
     parts: pd.DataFrame, *, statistic: str = "AP", names: tuple[str, str] = ("a", "b")
@@ -47,18 +51,24 @@ def plot_comparison(
 
 
 def _differences(
-    ax: Axes, place: np.ndarray, rows: pd.DataFrame, wide: tuple[pd.Series, pd.Series] | None = None
+    ax: Axes,
+    place: np.ndarray,
+    rows: pd.DataFrame,
+    wide: tuple[pd.Series, pd.Series] | None = None,
+    grey: pd.Series | None = None,
 ) -> None:
     """A marker a row with its interval; up is gain, down is loss, hollow is neither for sure.
 
     Args:
         rows: with difference, low, high. wide: ends of the intervals that hold for all rows together; with
             these a thin line shows them, and they say what is sure.
+        grey: rows that say nothing, being of too few.
     """
     sure_ends = wide if wide is not None else (rows["low"], rows["high"])
-    for y, row, lowest, highest in zip(place, rows.itertuples(), *sure_ends, strict=True):
-        sure = lowest > 0 or highest < 0
-        color = GAIN if row.difference >= 0 else LOSS
+    grey = np.zeros(len(rows), bool) if grey is None else grey
+    for y, row, lowest, highest, mute in zip(place, rows.itertuples(), *sure_ends, grey, strict=True):
+        sure = (lowest > 0 or highest < 0) and not mute
+        color = _GREY if mute else GAIN if row.difference >= 0 else LOSS
         if np.isfinite(row.low):
             width = 1.5 if wide is None else 3.2
             ax.plot([row.low, row.high], [y, y], color=color, lw=width, solid_capstyle="butt")
@@ -66,10 +76,17 @@ def _differences(
             ax.plot([lowest, highest], [y, y], color=color, lw=0.9, marker="|", ms=5, zorder=1.5)
         marker = ">" if row.difference >= 0 else "<"
         ax.plot(row.difference, y, marker, color=color, ms=7, mfc=color if sure else "white", mew=1.4)
-        text, style = f"{row.difference:+.3f}", {"textcoords": "offset points", "ha": "center"}
-        ax.annotate(text, (row.difference, y), (0, 6), fontsize=7.5, **style)
-    ax.axvline(0, color="black", lw=0.9)
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": 7.5, "zorder": 4}
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
+        ax.annotate(signed(row.difference), (row.difference, y), (0, 6), bbox=box, **style)
+    ax.axvline(0, color="black", lw=0.9, zorder=1)
     ax.margins(x=0.15)
+
+
+def signed(value: float) -> str:
+    """Three digits with a sign; 0 has none."""
+    text = f"{value:+.3f}".replace("-", "−")
+    return "0.000" if text[1:] == "0.000" else text
 
 
 def plot_keypoint_changes(
@@ -112,7 +129,8 @@ def plot_slice_changes(
 ) -> Axes:
     """For whom the second model is better: the difference in AP of each slice of the persons.
 
-    Hollow where the interval holds 0. Slices overlap between slicings: small people are often crowded too.
+    Hollow where the interval holds 0, grey where there are fewer than `FEWEST` people. Slices of different
+    kinds overlap: small people are often crowded too.
 
     Args:
         changes: of `wbkit.failures.sensitivity_change`, several slicings below each other with their names
@@ -128,7 +146,8 @@ def plot_slice_changes(
     places, labels, top = [], [], 0
     for by, group in groups:
         place = top + 1 + np.arange(len(group))
-        _differences(ax, place, group[list(ends)].rename(columns=ends))
+        few = group["persons"] < FEWEST
+        _differences(ax, place, group[list(ends)].rename(columns=ends), grey=few)
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         heading, style = (titles or {}).get(by, words(by)), {"va": "center", "weight": "bold", "bbox": box}
         ax.text(0.005, top, heading, transform=ax.get_yaxis_transform(), fontsize=8.5, **style)

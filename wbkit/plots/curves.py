@@ -76,9 +76,10 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
     table = metrics if isinstance(metrics, pd.DataFrame) else pd.read_csv(metrics)
     steps, tests = table.dropna(subset="loss"), table.dropna(subset="body")
     axes = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")[1]
-    window = min(15, 1 + len(steps) // 10)
-    # Centred, and of logarithms as the axis is: it neither lags behind nor lies above a steep curve.
-    smooth = np.exp(np.log(steps.loss).rolling(window, center=True, min_periods=1).mean())
+    window = 2 * (min(14, len(steps) // 10) // 2) + 1  # odd, to be centred: no lag, but at the ends
+    smooth = np.exp(  # of logarithms, as the axis is: the mean would lie above a steep curve
+        np.log(steps.loss).rolling(window, center=True, min_periods=1).mean()
+    )
     axes[0].plot(steps.step, steps.loss, color="#BBBBBB", lw=0.8, label="of one batch")
     axes[0].plot(steps.step, smooth, color="#0072B2", lw=1.8, label="smoothed")
     rate = steps.learning_rate  # dropped where it was constant before: neither a line to 0 nor a new stage

@@ -1,0 +1,107 @@
+"""What `wbkit predict` writes and says at its end: one results file, and what is missing from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wbkit.annotations import KEYPOINT_FIELDS
+from wbkit.commands.journal import forget
+from wbkit.commands.photos import Photo
+from wbkit.errors import InputError
+from wbkit.files import atomic_write, write_json
+from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
+
+
+@dataclass
+class Outcome:
+    """What one process has to say: json records, messages on pictures without any, what to know."""
+
+    records: list[dict] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # pictures that were not come to
+    why: str = ""  # ... for this reason
+    bare: list[str] = field(default_factory=list)  # pictures in whose drawing there is nothing
+    guessed: int = 0  # pictures taken whole, since nobody was found
+
+    def note(self, photo: Photo, records: list[dict], bare: bool, guessed: bool, drawing: str) -> None:
+        """A finished picture, now or by an earlier run, which may have numbered pictures otherwise.
+
+        `drawing` is the photo's, or it would have been done again.
+        """
+        self.records += [{**r, "image_id": photo.image_id, "file_name": photo.name} for r in records]
+        self.bare += [photo.name] * bare
+        self.guessed += guessed
+
+
+def finish(
+    photos: list[Photo], shares: list[Outcome], out: Path, parts: tuple[str, ...] | None, earlier: bool
+) -> None:
+    """Write the results in the order of the pictures, and say what is missing; nothing if all failed.
+
+    Args:
+        earlier: `out` is there, of an earlier run that was not interrupted: only a whole one replaces it.
+
+    Raises:
+        InputError: pictures are missing.
+    """
+    order = {photo.image_id: i for i, photo in enumerate(photos)}
+    records = sorted((r for share in shares for r in share.records), key=lambda r: order[r["image_id"]])
+    failures, bare, left = (
+        [m for share in shares for m in getattr(share, f)] for f in ("failures", "bare", "left")
+    )
+    done = len(photos) - len(failures) - len(left)
+    if left and earlier:
+        print(f"{out} is an earlier run's and stays; --resume goes on and replaces it at the end")
+    elif done:
+        write(out, records, parts)
+        people, pictures = count(len(records), "person", "people"), count(done, "picture")
+        print(f"{people} in {pictures} -> {out}; drawings beside it")
+    if done == len(photos):
+        forget(out)  # else --resume can still use them
+    if guessed := sum(share.guessed for share in shares):
+        print(f"in {count(guessed, 'picture')} nobody was found: the whole picture was taken for one person")
+    if bare:
+        print(f"no point is sure enough to be drawn in {count(len(bare), 'picture')}: {', '.join(bare[:5])}")
+    unread = "Look at these:\n  " + "\n  ".join(failures[:20])
+    unread += f"\n  and {len(failures) - 20} more" * (len(failures) > 20)
+    if left:
+        why = "; ".join(dict.fromkeys(share.why for share in shares if share.why))
+        remedy = f"Call it again with --resume to go on{f'. {unread}' if failures else ''}"
+        raise InputError(f"{why}: {len(left)} of {count(len(photos), 'picture')} are left", remedy)
+    if failures:
+        raise InputError(f"{len(failures)} of {len(photos)} pictures were left out", unread)
+
+
+def write(out: Path, records: list[dict], parts: tuple[str, ...] | None) -> None:
+    """COCO-WholeBody's json, or with the ending .csv a row for every keypoint (of some parts)."""
+    if out.suffix.lower() == ".json":
+        return write_json(out, records)
+    table = as_table(records)
+    with atomic_write(out) as temporary:
+        table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
+
+
+def as_table(records: list[dict]) -> pd.DataFrame:
+    """A row for every keypoint of every record: file_name, person (from 0 in the file), part, keypoint, x, y,
+    score."""
+    triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
+    xys = np.concatenate([np.zeros((0, 3)), *triples])
+    table = pd.DataFrame(xys, columns=["x", "y", "score"])
+    labels = {
+        "file_name": np.repeat([r["file_name"] for r in records], len(KEYPOINTS)),
+        "person": np.repeat(np.arange(len(records)), len(KEYPOINTS)),
+        "part": np.tile(PART_OF_KEYPOINT, len(records)),
+        "keypoint": np.tile(KEYPOINTS, len(records)),
+    }
+    for i, (name, values) in enumerate(labels.items()):
+        table.insert(i, name, values)
+    return table
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """ "1 picture", "2 pictures"."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
