@@ -160,7 +160,7 @@ def test_the_summary_says_ap_causes_costs_and_the_difference(written):
     costs = table(written, "costs")
     body = costs[(costs["part"] == "body") & (costs["repair"] != "none")].sort_values("AP_cost").iloc[-1]
     assert f"{body['repair']} {body['AP_cost']:.3f}" in written[1]
-    assert "AP_difference" in written[1]
+    assert "AP b − a" in written[1]
     assert "report.html" in written[1]
 
 

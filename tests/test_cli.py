@@ -403,7 +403,7 @@ def test_an_interrupted_run_is_not_lost_by_mistake(tiny_coco, predict, tmp_path,
     seen = interrupt_at(None, monkeypatch)
     assert predict(*given) == (2, whole)
     assert re.search(
-        r"results.json: an interrupted run is there\. Give --resume .* delete", capsys.readouterr().err
+        r"results.json: an unfinished run is there\. Give --resume .* delete", capsys.readouterr().err
     )
     for change in (["--no-flip"], ["--parts", "face"], ["--threshold", "0.5"]):
         assert predict(*given, "--resume", *change)[0] == 2
@@ -426,10 +426,10 @@ def test_no_process_s_journal_is_passed_over(tmp_path):
     out, picture = tmp_path / "r.json", tmp_path / "a.jpg"
     picture.write_bytes(b"...")
     Journal(out, 1, 2, {"bf16": "False"}, resume=False).add(picture, {"records": []})
-    with pytest.raises(InputError, match=r"an interrupted run is there.*journal\.1"):
+    with pytest.raises(InputError, match=r"an unfinished run is there.*journal\.1"):
         Journal(out, 0, 1, {"bf16": "False"}, resume=False)
     Journal(out, 0, 2, {"bf16": "False"}, resume=False)  # of two, the second looks after its own
-    with pytest.raises(InputError, match="an interrupted run is there"):
+    with pytest.raises(InputError, match="an unfinished run is there"):
         Journal(out, 1, 2, {"bf16": "False"}, resume=False)
     one = Journal(out, 0, 1, {"bf16": "False"}, resume=True)
     assert one.knows(picture)

@@ -169,7 +169,7 @@ def decoder_table(
         distance = np.linalg.norm(points - truth[..., :2], axis=-1)[truth[..., 2] > 0]
         keypoints = np.concatenate([points, decoded.scores[..., None]], -1)
         results = results_from_predictions(persons, keypoints, recipe)
-        found = rescore_and_nms(results, input_size=recipe.input_size, num_keypoints=k)
+        found = rescore_and_nms(results, input_size=recipe.input_size)
         ap = per_part_table(annotations, found)["AP"] * 100
         if k < 133:
             ap[ap.index != "body"] = np.nan

@@ -38,7 +38,7 @@ class Journal:
         own = [p for p in journals(out) if p == self._path or (rank == 0 and p.suffix not in others)]
         if own and not resume:
             remedy = f"Give --resume to go on with it, or {_ANEW.format(own[0])}"
-            raise InputError("an interrupted run is there", remedy, file=out)
+            raise InputError("an unfinished run is there", remedy, file=out)
         for path in journals(out) if resume else []:
             self.finished |= _read(path, how)
         self._stamps = {picture: found.pop("stamp") for picture, found in self.finished.items()}
