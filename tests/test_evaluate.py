@@ -421,6 +421,10 @@ def test_rescoring_leaves_people_of_17_keypoints_apart(rng):
     people = [np.add(some_keypoints(rng), (40.0 * i, 0, 0)) for i in range(2)]
     boxes = [{"bbox": [200 + 40 * i, 150, 250, 300], "bbox_score": 1, "id": i} for i in range(2)]
     records = [person(p, score=1, **box) for p, box in zip(people, boxes, strict=True)]
+    nothing = [
+        r | {k: [0.0] * len(v) for k, v in r.items() if "k" in k and isinstance(v, list)} for r in records
+    ]
+    assert len(rescore_and_nms(load_results(nothing))) == 1  # all in one place
     parts = ("foot", "face", "lefthand", "righthand")
     plain = [{k: v for k, v in r.items() if not k.startswith(parts)} for r in records]
     assert len(rescore_and_nms(load_results(records))) == len(rescore_and_nms(load_results(plain))) == 2

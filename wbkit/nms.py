@@ -188,6 +188,7 @@ def rescore_and_nms(
     if method != "none":
         areas = _nms_areas(results, input_size)  # (D,)
         given = results.keypoints.any((0, 2))  # (133,): in zeros that a model leaves all persons agree
+        given |= not given.any()
         points, sigmas = scored.keypoints[:, given], SIGMAS[given]
         groups = [
             g[methods[method](points[g], scored.scores[g], areas[g], nms_threshold, sigmas)] for g in groups

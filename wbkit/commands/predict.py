@@ -110,7 +110,7 @@ def predict_photos(
     told, finished = Outcome(), set()  # places of pictures that need no more word
     for photo in photos:
         if _is_done(journal, photo, out):
-            told.note(photo, **journal.finished[str(photo.path.resolve())])
+            told.note(photo, journal.finished[str(photo.path.resolve())])
             finished.add(photo.path)
 
     def pictures() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -135,7 +135,7 @@ def predict_photos(
             records = as_records(photo, keypoints, scores, predictor)
             found = {"records": records, "bare": bare, "guessed": guessed, "drawing": photo.drawing}
             journal.add(photo.path, found)
-            told.note(photo, **found)
+            told.note(photo, found)
             finished.add(photo.path)
     except (InputError, KeyboardInterrupt) as error:
         told.why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"a batch failed: {error}"

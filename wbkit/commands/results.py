@@ -27,14 +27,16 @@ class Outcome:
     bare: list[str] = field(default_factory=list)  # pictures in whose drawing there is nothing
     guessed: int = 0  # pictures taken whole, since nobody was found
 
-    def note(self, photo: Photo, records: list[dict], bare: bool, guessed: bool, drawing: str) -> None:
+    def note(self, photo: Photo, found: dict) -> None:
         """A finished picture, now or by an earlier run, which may have numbered pictures otherwise.
 
-        `drawing` is the photo's, or it would have been done again.
+        Args:
+            found: its json `records`; `bare`: its drawing shows no point; `guessed`: it was taken whole.
         """
-        self.records += [{**r, "image_id": photo.image_id, "file_name": photo.name} for r in records]
-        self.bare += [photo.name] * bare
-        self.guessed += guessed
+        own = {"image_id": photo.image_id, "file_name": photo.name}
+        self.records += [record | own for record in found["records"]]
+        self.bare += [photo.name] * found["bare"]
+        self.guessed += found["guessed"]
 
 
 def finish(

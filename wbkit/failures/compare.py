@@ -68,7 +68,7 @@ def compare(
     Raises:
         InputError: as `analyse`; the two were analysed on different labels; bad numbers.
     """
-    a, b = both(annotations, results_a, results_b)
+    a, b = analyse_both(annotations, results_a, results_b)
     weights = picture_weights(len(a.annotations.image_ids), resamples, seed)
     samples = [part_samples(x, weights, progress=progress) for x in (a, b)]
     parts = {part: difference_row(samples[0][part], samples[1][part], level) for part in samples[0]}
@@ -82,7 +82,7 @@ def compare(
     )
 
 
-def both(
+def analyse_both(
     annotations: AnnotationSource | Analysis,
     results_a: ResultSource | Analysis,
     results_b: ResultSource | Analysis | None,

@@ -10,7 +10,7 @@ import pandas as pd
 from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
 from wbkit.failures.attributes import crowding, part_sizes, truncated
 from wbkit.failures.classes import PART_SLICES
-from wbkit.failures.compare import both, difference_row
+from wbkit.failures.compare import analyse_both, difference_row
 from wbkit.failures.intervals import interval, picture_weights, resampled
 from wbkit.failures.precision import Ranking, rank
 from wbkit.failures.rematch import change, match_part
@@ -93,7 +93,7 @@ def sensitivity_change(
         InputError: as `compare`; no such slicing or part.
     """
     find_slicing(by, PERSON_SLICINGS)
-    a, b = both(annotations, results_a, results_b)
+    a, b = analyse_both(annotations, results_a, results_b)
     weights = picture_weights(len(a.annotations.image_ids), resamples, seed)
     rows = []
     for part in parts:
