@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch._dynamo.utils import counters
 
-from wbkit.hrnet import BasicBlock, PoseNet
-from wbkit.inference import fold_batchnorm, prepare
+from wbkit.hrnet import BasicBlock, Bottleneck, PoseNet
+from wbkit.inference import FusedBlock, FusedConv, fold_batchnorm, prepare
 from wbkit.predict import Predictor
 from wbkit.recipes import RECIPES
 
@@ -102,6 +102,58 @@ def test_compiled_network_sees_one_shape_only(model, monkeypatch):
             predictor.heatmaps(crops[:n]), plain.heatmaps(crops[:n]), rtol=0, atol=1e-5 * 40
         )
     assert shapes == {(4, 3, 96, 64)}
+
+
+ONE_DNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
+
+
+@ONE_DNN
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (3, 3, 32, 96), (2, 3, 160, 96)])
+def test_fused_convolutions_keep_the_heatmaps(model, shape, layout):
+    """Also at 1x1 px in the lowest branch, and for images that are not channels last."""
+    images = torch.randn(shape).contiguous(memory_format=layout)
+    before = images.clone()
+    expected = heatmaps(copy.deepcopy(model).eval(), images)
+    network = prepare(model)
+    for _ in range(2):  # blocks write into the memory of their input: into nobody else's
+        maps = heatmaps(network, images)
+        torch.testing.assert_close(maps, expected, rtol=0, atol=1e-5 * expected.abs().max())
+    assert torch.equal(images, before)
+
+
+@ONE_DNN
+def test_everything_that_can_be_fused_is():
+    """ReLU is left in the stem, where it is a function, and after the sums of branches."""
+    kinds = [type(m) for m in prepare(PoseNet(8, head_channels=4)).modules()]
+    assert not {nn.Conv2d, nn.ReLU, nn.BatchNorm2d, BasicBlock, Bottleneck} & set(kinds)
+    reference = [type(m) for m in PoseNet(8, head_channels=4).modules()]
+    assert kinds.count(FusedConv) == reference.count(nn.Conv2d)
+    assert kinds.count(FusedBlock) == reference.count(BasicBlock) + reference.count(Bottleneck)
+
+
+@ONE_DNN
+@pytest.mark.parametrize("c_in", [16, 8])
+def test_a_bottleneck_adds_its_input_or_what_a_convolution_makes_of_it(c_in):
+    block = Bottleneck(c_in, 4).eval()
+    assert (block.downsample is None) == (c_in == 16)
+    x = torch.randn(2, c_in, 5, 7).to(memory_format=torch.channels_last)
+    expected = heatmaps(block, x)
+    torch.testing.assert_close(heatmaps(prepare(block), x), expected, rtol=0, atol=1e-5)
+
+
+def test_without_onednn_the_copy_is_folded_only(model, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    kinds = {type(m) for m in prepare(model).modules()}
+    assert nn.Conv2d in kinds
+    assert FusedConv not in kinds
+    assert nn.BatchNorm2d not in kinds
+
+
+def test_types_that_onednn_does_not_compute_are_left_to_torch(model):
+    images = torch.randn(1, 3, 32, 32, dtype=torch.float64)
+    expected = heatmaps(copy.deepcopy(model).double().eval(), images)
+    torch.testing.assert_close(heatmaps(prepare(model, torch.float64), images), expected)
 
 
 COMPILES = shutil.which(os.environ.get("CXX", "g++")) and platform.machine() in ("x86_64", "AMD64")

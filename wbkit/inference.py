@@ -1,4 +1,4 @@
-"""A network that only predicts: BatchNorm folded, channels last, one precision, compiled if asked."""
+"""A network that only predicts: BatchNorm folded, channels last, one precision, fused or compiled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from wbkit.hrnet import BasicBlock, Bottleneck
+
+
+def prepare(model: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
+    """A copy of the network for predicting.
+
+    Args:
+        model: trained; not changed, and later changes of it do not reach the copy.
+        dtype: of weights and activations. bfloat16 is the fast one on GPUs and on CPUs with AVX512-BF16 or
+            AMX; give it images of that type.
+        compile: see `Compiled`: half a minute or more for every new input shape. For GPUs; on CPUs with
+            oneDNN the copy is about as fast without (`fuse`; how fast stands in the README).
+    """
+    network = fold_batchnorm(model).to(dtype=dtype, memory_format=torch.channels_last).requires_grad_(False)
+    if compile:
+        return Compiled(network)
+    return fuse(network) if has_fused_convolutions(network) else network
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
@@ -23,20 +41,6 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
                 setattr(parent, name, fuse_conv_bn_eval(layer, norm))
                 setattr(parent, norm_name, nn.Identity())
     return copy
-
-
-def prepare(model: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
-    """A copy of the network for predicting.
-
-    Args:
-        model: trained; not changed, and later changes of it do not reach the copy.
-        dtype: of weights and activations. bfloat16 is the fast one on GPUs and on CPUs with AVX512-BF16 or
-            AMX; give it images of that type.
-        compile: see `Compiled`: half a minute or more for every new input shape, then faster (by how much
-            stands in the README).
-    """
-    network = fold_batchnorm(model).to(dtype=dtype, memory_format=torch.channels_last).requires_grad_(False)
-    return Compiled(network) if compile else network
 
 
 class Compiled(nn.Module):
@@ -55,3 +59,86 @@ class Compiled(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         with self.frozen, torch.no_grad():
             return self.network(images)
+
+
+def has_fused_convolutions(network: nn.Module) -> bool:
+    """Whether oneDNN computes this network's convolutions here, so that `fuse` can."""
+    weight = next(network.parameters())
+    one_dnn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    if weight.device.type != "cpu" or not one_dnn:
+        return False
+    if weight.dtype == torch.bfloat16:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return weight.dtype == torch.float32
+
+
+class FusedConv(nn.Module):
+    """A convolution (B, C, H, W) -> (B, C', H', W') that adds and cuts off in the same pass over its output.
+
+    relu(W * x + b), or relu(W * x + b + skip).
+
+    Torch's calls of oneDNN, those to which `torch.compile` comes in the end. The weights lie in oneDNN's own
+    order, as plain attributes: they are no parameters, and cannot be saved or moved.
+    """
+
+    def __init__(self, conv: nn.Conv2d, relu: bool = False):
+        super().__init__()
+        geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight.detach(), *geometry)
+        self.bias = None if conv.bias is None else conv.bias.detach()
+        self.geometry, self.relu = geometry, relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        after = "relu" if self.relu else "none"
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, *self.geometry, after, [], ""
+        )
+
+    def add_relu_(self, skip: Tensor, x: Tensor) -> Tensor:
+        """The answer takes the memory of `skip`."""
+        return torch.ops.mkldnn._convolution_pointwise_.binary(
+            skip, x, self.weight, self.bias, *self.geometry, "add", 1.0, "relu", [], None
+        )
+
+
+class FusedBlock(nn.Module):
+    """A residual block: its last convolution adds the skip connection, in whose memory the answer lies.
+
+    Without a convolution on that way it is the block's input, which nothing in HRNet reads afterwards.
+    """
+
+    def __init__(self, block: BasicBlock | Bottleneck):
+        super().__init__()
+        *first, self.last = [FusedConv(m, relu=True) for m in block.children() if isinstance(m, nn.Conv2d)]
+        self.first = nn.Sequential(*first)
+        self.downsample = fuse(getattr(block, "downsample", None) or nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last.add_relu_(self.downsample(x), self.first(x))
+
+
+def fuse(network: nn.Module) -> nn.Module:
+    """Let convolutions do the addition and ReLU after them, in blocks and sequences; in place.
+
+    Args:
+        network: of which `fold_batchnorm` left no BatchNorm, and `has_fused_convolutions` is true.
+    """
+    if isinstance(network, BasicBlock | Bottleneck):
+        return FusedBlock(network)
+    if isinstance(network, nn.Conv2d):
+        return FusedConv(network)
+    if isinstance(network, nn.Sequential):
+        return nn.Sequential(*_join_relu([fuse(m) for m in network if not isinstance(m, nn.Identity)]))
+    for name, child in network.named_children():
+        setattr(network, name, fuse(child))
+    return network
+
+
+def _join_relu(layers: list[nn.Module]) -> list[nn.Module]:
+    kept: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.ReLU) and kept and isinstance(kept[-1], FusedConv):
+            kept[-1].relu = True
+        else:
+            kept.append(layer)
+    return kept

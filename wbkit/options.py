@@ -126,7 +126,11 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bfloat16: faster on GPUs and CPUs with AVX512-BF16 or AMX, hundredths of a pixel off",
     )
-    add("--compile", action="store_true", help="compile first (half a minute), then faster")
+    add(
+        "--compile",
+        action="store_true",
+        help="torch.compile first, half a minute or more: for GPUs; on CPUs about as fast without",
+    )
     add(
         "--exact",
         action="store_true",

@@ -68,7 +68,8 @@ class Predictor:
         exact: run the model as it is, which in float32 is what MMPose computes, to the last bits of a
             convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,
             and different by rounding; changes of the model after that do not reach the copy.
-        compile: compile the copy: for thousands of crops, since it takes half a minute or more first.
+        compile: compile the copy, which takes half a minute or more first: for GPUs and thousands of crops.
+            On CPUs the copy is about as fast without.
     """
 
     def __init__(
