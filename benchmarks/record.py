@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 import benchmarks.__main__ as bench
-from benchmarks import explorers, growth, shift, stages, training_types
+from benchmarks import eight_bits, explorers, growth, shift, stages, training_types
 from benchmarks.readme import grid, write_block
 from wbkit.files import atomic_write
 
@@ -32,6 +32,7 @@ def measure(pictures: int, table: dict | None = None) -> dict:
         content = bench.run(bench.ROWS, pictures, peers=True)
     else:
         content = table | {"keypoint_shift": shift.keypoint_shift(), "table_kept": True}
+    content["eight_bits"] = eight_bits.measure()
     with tempfile.TemporaryDirectory() as folder:
         content["demo"] = stages.profile_demo(Path(folder)).reset_index(names="stage").to_dict("records")
     training = stages.profile_training(8).reset_index(names="stage")
@@ -58,6 +59,12 @@ def _mb(value: float | None) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:.0f}"
 
 
+def _reached(row: pd.Series) -> str:
+    """Whether what is wanted is there, or could be."""
+    beyond = row.reached == "no" and row["at the floor"] < row.target
+    return f"no (at the floor: {row['at the floor']:.2f})" if beyond else row.reached
+
+
 def speed_table(content: dict) -> str:
     """The rows beside the peers."""
     rows = []
@@ -72,7 +79,7 @@ def speed_table(content: dict) -> str:
             duration(row.wbkit),
             faster,
             target,
-            row.reached,
+            _reached(row),
             floor,
             memory,
         ]
@@ -108,6 +115,7 @@ def render(content: dict) -> str:
             speed_table(content),
             bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",
+            eight_bits.in_words(content["eight_bits"]) + ".",
             training_types.in_words(content["training_types"]),
             stage_table(content),
             explorers.in_words(content["explorers"]) + ".",
