@@ -41,9 +41,9 @@ def in_words(measured: dict) -> str:
     saved, moved = measured["bf16 ms"] / measured["int8 ms"], measured["shift"]["mean"]
     beyond = "beyond" if moved > shift.LIMIT_PX else "within"
     return (
-        f"8-bit integers, which wbkit does not use, would make the convolutions of W32's branches {saved:.1f} "
-        f"times as fast as bfloat16 and move the shipped model's keypoints by {moved:.2f} px of the input on "
-        f"average, {beyond} the limit"
+        f"8-bit integers, which wbkit does not use, would make the convolutions of W32's branches "
+        f"{saved:.1f} times as fast as bfloat16, and move the shipped model's keypoints by {moved:.2f} px of "
+        f"the input on average, {beyond} the limit"
     )
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 import benchmarks.__main__ as bench
 from benchmarks import (
     bench_failures,
+    eight_bits,
     explorers,
     gpu,
     gpu_table,
@@ -27,6 +29,7 @@ from benchmarks import (
     training_types,
 )
 from wbkit.cli import build_parser
+from wbkit.commands.models import load_predictor
 from wbkit.files import data_folder
 from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 
@@ -218,6 +221,10 @@ def test_table_reckons_ratios():
     assert table["times faster"].tolist()[:2] == [5, 5]
     assert table.reached.tolist() == ["yes", "no", ""]
     assert table["times the floor"].tolist()[0] == 5
+    assert table["at the floor"].tolist()[0] == 25
+    low = bench.as_table([{**rows[0], "target": 6, "floor": 9.0}, {**rows[0], "target": 6}])
+    assert [record._reached(row) for _, row in low.iterrows()] == ["no (at the floor: 5.56)", "no"]
+    assert [record._reached(row) for _, row in table.iterrows()] == ["yes", "no", ""]
 
 
 def test_answers_that_differ_stop_the_benchmark():
@@ -235,6 +242,55 @@ def test_bfloat16_hardly_moves_keypoints():
     assert found["points"] == round(found["share"] * 6 * 133)
     assert "reached" in shift.in_words(found)
     assert "MISSED" in shift.in_words({**found, "mean": 0.2})
+
+
+def test_eight_bits_move_keypoints_further_than_bfloat16():
+    """Beyond the limit: this is why wbkit does not use them."""
+    exact = load_predictor(None, device="cpu")
+    moved = load_predictor(None, device="cpu")
+    moved.network = eight_bits.eight_bits(exact.model, eight_bits.training_images(exact))
+    found = shift.distances(exact, moved, people=6)
+    assert found["mean"] > shift.keypoint_shift(people=6)["mean"]
+    assert found["p95"] < 10  # the network still works
+    words = eight_bits.in_words({"bf16 ms": 3.0, "int8 ms": 2.0, "shift": found})
+    assert "1.5 times as fast" in words
+    assert words.endswith("beyond the limit" if found["mean"] > shift.LIMIT_PX else "within the limit")
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_eight_bit_convolutions_hold_whole_steps(signed):
+    """Inputs on the grid, and weights whose largest in each channel is 127 steps, stay as they are."""
+    conv = nn.Conv2d(2, 2, 1, bias=False)
+    weights = torch.tensor([[127.0, -5.0], [3.0, 127.0]]) / 100  # equal ranges: every share is the same
+    conv.weight.data.copy_(weights[:, :, None, None])
+    levels = 127 if signed else 255
+    x = torch.tensor([levels, 2.0, 0.0, 7.0, 1.0, levels]).view(1, 2, 1, 3) / 50
+    x = -x if signed else x
+    expected = conv(x).detach()
+    with torch.no_grad():
+        eight_bits.round_conv(conv, torch.full((2,), levels / 50), signed)
+        torch.testing.assert_close(conv(x), expected)
+        off = x + 0.3 / 50  # is rounded back
+        torch.testing.assert_close(conv(off), expected)
+        beyond = 10 * x  # is cut off
+        torch.testing.assert_close(conv(beyond), conv(beyond.clamp(-levels / 50, levels / 50)))
+
+
+VNNI = pytest.mark.skipif(
+    "onednn" not in torch.backends.quantized.supported_engines, reason="no int8 of oneDNN"
+)
+
+
+@VNNI
+def test_the_integer_convolution_that_is_timed_is_the_convolution():
+    conv = nn.Conv2d(8, 8, 3, padding=1)
+    x = torch.rand(1, 8, 6, 5).to(memory_format=torch.channels_last)
+    whole = (255 * x).to(torch.uint8)
+    with torch.inference_mode():
+        found = 2 / 255 * eight_bits._int8(conv, whole)().float()
+        expected = torch.relu(conv(whole / 255)).clamp(max=2)
+    assert (found - expected).abs().max() < 0.02
+    assert set(eight_bits.conv_times(repeats=1)) == {"bf16 ms", "int8 ms"}
 
 
 def test_readme_holds_the_recorded_run():
