@@ -159,7 +159,7 @@ def floor_ms(row: Row, folder: Path, known: dict) -> float | None:
 
 
 def as_table(rows: list[dict]) -> pd.DataFrame:
-    """Times, and the ratios that matter; "at the floor": how many times faster no program could be."""
+    """Times and ratios; "at the floor": how many times the peer's speed wbkit's would be, were it there."""
     table = (
         pd.DataFrame(rows).set_index("what").reindex(columns=["peer", "wbkit", "target", "floor", *MEMORY])
     )

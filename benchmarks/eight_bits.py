@@ -26,13 +26,20 @@ from wbkit.inference import FusedConv, fold_batchnorm
 from wbkit.predict import Predictor, normalize
 
 BRANCHES = ((32, 64, 48), (64, 32, 24), (128, 16, 12), (256, 8, 6))  # channels, height, width in W32
+MODULES = (8, 8, 7, 3)  # that have such a branch, each with 8 such convolutions
 SEEN = 32  # training people from which the ranges are read
 
 
+def supported() -> bool:
+    """Whether this processor has both types, and torch oneDNN for them."""
+    engines = torch.backends.quantized.supported_engines
+    return "onednn" in engines and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def measure(people: int | None = None) -> dict:
-    """`bf16 ms` and `int8 ms` of a convolution in each of W32's branches together, batch 8; `shift`."""
+    """`bf16 ms` and `int8 ms`: see `conv_times`; `shift`: see `benchmarks.shift.distances`."""
     exact, moved = load_predictor(None, device="cpu"), load_predictor(None, device="cpu")
-    moved.network = eight_bits(exact.model, training_images(exact))
+    moved.network = rounded(exact.model, training_images(exact))
     return {**conv_times(), "shift": shift.distances(exact, moved, people)}
 
 
@@ -59,7 +66,7 @@ def training_images(predictor: Predictor) -> Tensor:
 
 
 @torch.inference_mode()
-def eight_bits(model: nn.Module, images: Tensor) -> nn.Module:
+def rounded(model: nn.Module, images: Tensor) -> nn.Module:
     """A copy without BatchNorm whose convolutions see and hold only 8-bit values, times a step.
 
     Args:
@@ -96,7 +103,7 @@ def round_conv(conv: nn.Conv2d, largest: Tensor, signed: bool) -> None:
     share = largest.clamp(min=0.01 * largest.max()).sqrt()
     step = (share * (largest / share).max() / levels)[:, None, None]  # (C, 1, 1)
     whole = conv.weight * step  # (C', C, k, k): what is multiplied with whole numbers
-    unit = whole.abs().amax((1, 2, 3), keepdim=True) / 127
+    unit = whole.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12) / 127
     conv.weight.copy_((whole / unit).round() * unit / step)
     least = -levels if signed else 0
     conv.register_forward_pre_hook(lambda _, inputs: (inputs[0] / step).round().clamp(least, levels) * step)
@@ -107,14 +114,14 @@ def round_conv(conv: nn.Conv2d, largest: Tensor, signed: bool) -> None:
 
 @torch.inference_mode()
 def conv_times(repeats: int = 30) -> dict[str, float]:
-    """A 3x3 convolution with ReLU in each branch, ms together: in bfloat16 as wbkit runs it, in int8."""
+    """All 3x3 convolutions in W32's branches, with ReLU, batch 8: ms in bfloat16 and in int8."""
     found = {"bf16 ms": 0.0, "int8 ms": 0.0}
-    for channels, height, width in BRANCHES:
+    for modules, (channels, height, width) in zip(MODULES, BRANCHES, strict=True):
         conv = nn.Conv2d(channels, channels, 3, padding=1)
         x = torch.rand(8, channels, height, width).to(memory_format=torch.channels_last)
         fused, half = FusedConv(conv.bfloat16(), relu=True), x.bfloat16()
-        found["bf16 ms"] += _least_ms(lambda fused=fused, half=half: fused(half), repeats)
-        found["int8 ms"] += _least_ms(_int8(conv.float(), (255 * x).to(torch.uint8)), repeats)
+        found["bf16 ms"] += 8 * modules * _least_ms(lambda fused=fused, half=half: fused(half), repeats)
+        found["int8 ms"] += 8 * modules * _least_ms(_int8(conv.float(), (255 * x).to(torch.uint8)), repeats)
     return found
 
 
@@ -143,6 +150,8 @@ def main() -> None:
     argparse.ArgumentParser(
         "python -m benchmarks.eight_bits", description=__doc__, formatter_class=raw
     ).parse_args()
+    if not supported():
+        raise SystemExit("This processor, or torch's oneDNN here, computes no convolutions in both types")
     print(in_words(measure()))
 
 

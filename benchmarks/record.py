@@ -1,10 +1,9 @@
 """Measure everything and put it into the README: python -m benchmarks.record (about 40 quiet minutes).
 
-The table beside the peers, the stages of demo and training, training in both types, growth, and how fast the
-explorers answer go to docs/performance.json; between the marks `<!-- performance -->` and
-`<!-- end of performance -->` README.md is written from that file by this tool, and tests/test_benchmarks.py
-compares them. `--render` writes the README anew without measuring; `--keep-table` measures all but the table
-beside the peers (about 25 minutes), for changes that touch none of its code, such as another shipped model.
+Each of `PARTS` goes to docs/performance.json when it is done, with its day; between the marks
+`<!-- performance -->` and `<!-- end of performance -->` README.md is written from that file by this tool, and
+tests/test_benchmarks.py compares them. After a change that one part shows, `--only PART` measures that alone;
+`--only` without a part only writes the README anew.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -26,24 +26,39 @@ RECORD, FIGURE = ROOT / "docs/performance.json", ROOT / "docs/growth.png"
 MARKS = ("<!-- performance -->", "<!-- end of performance -->")
 
 
-def measure(pictures: int, table: dict | None = None) -> dict:
-    """All of it, on a machine that should have nothing else to do; `table`: a record whose rows are kept."""
-    if table is None:
-        content = bench.run(bench.ROWS, pictures, peers=True)
-    else:
-        content = table | {"keypoint_shift": shift.keypoint_shift(), "table_kept": True}
-    content["eight_bits"] = eight_bits.measure()
+def _table() -> dict:
+    return bench.run(bench.ROWS, PICTURES, peers=True)
+
+
+def _stages() -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        content["demo"] = stages.profile_demo(Path(folder)).reset_index(names="stage").to_dict("records")
-    training = stages.profile_training(8).reset_index(names="stage")
-    content["training"] = training.to_dict("records")
-    content["training_types"] = training_types.measure()
+        found = {"demo": stages.profile_demo(Path(folder)), "training": stages.profile_training(8)}
+    return {name: table.reset_index(names="stage").to_dict("records") for name, table in found.items()}
+
+
+def _growth() -> dict:
     grown = growth.measure()
-    slopes = growth.slopes(grown).astype(object)
-    content["growth"] = slopes.where(slopes.notna(), None).to_dict("records")
     growth.draw(grown, FIGURE)
-    content["explorers"] = explorers.measure().to_dict("records")
-    return content
+    slopes = growth.slopes(grown).astype(object)
+    return {"growth": slopes.where(slopes.notna(), None).to_dict("records")}
+
+
+PICTURES = 5000  # of the evaluation rows
+PARTS = {  # name -> what it adds to the record
+    "table": _table,
+    "eight-bits": lambda: {"eight_bits": eight_bits.measure() if eight_bits.supported() else None},
+    "stages": _stages,
+    "training-types": lambda: {"training_types": training_types.measure()},
+    "growth": _growth,
+    "explorers": lambda: {"explorers": explorers.measure().to_dict("records")},
+}
+
+
+def days_in_words(days: dict[str, str]) -> str:
+    """One day for all parts, or each part's."""
+    if len(set(days.values())) == 1:
+        return f"measured on {next(iter(days.values()))}"
+    return "measured on: " + ", ".join(f"{part.replace('-', ' ')} {day}" for part, day in days.items())
 
 
 def duration(value: float | None) -> str:
@@ -108,14 +123,14 @@ def render(content: dict) -> str:
     )
     worst = f"Steeper than {growth.STEEP}: {', '.join(steep) or 'none'}."
     machine = f"{content['cores']} cores, {content['processor']}, torch {content['torch']}"
-    later = ". What stands below the table was measured later" if content.get("table_kept") else ""
     return "\n\n".join(
         [
-            f"{machine}; table: one run, {content['pictures']:,} pictures in the evaluation rows{later}.",
+            f"{machine}; table: one run, {content['pictures']:,} pictures in the evaluation rows; "
+            f"{days_in_words(content['days'])}.",
             speed_table(content),
             bench.remarks(bench.ROWS),
             shift.in_words(content["keypoint_shift"]) + ".",
-            eight_bits.in_words(content["eight_bits"]) + ".",
+            *([eight_bits.in_words(content["eight_bits"]) + "."] if content["eight_bits"] else []),
             training_types.in_words(content["training_types"]),
             stage_table(content),
             explorers.in_words(content["explorers"]) + ".",
@@ -129,18 +144,18 @@ def render(content: dict) -> str:
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m benchmarks.record", description=__doc__, formatter_class=raw)
-    parser.add_argument("--render", action="store_true", help="only write the README from the record")
-    parser.add_argument("--keep-table", action="store_true", help="measure only what stands below it")
-    parser.add_argument("--pictures", type=int, default=5000, metavar="N", help="default: %(default)s")
-    options = parser.parse_args()
-    if not options.render:
-        if problem := explorers.lab.why_not():
-            raise SystemExit(problem)  # now, and not at the end
-        kept = json.loads(RECORD.read_text()) if options.keep_table else None
-        content = measure(options.pictures, kept)
+    parser.add_argument("--only", nargs="*", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    chosen = parser.parse_args().only
+    chosen = list(PARTS) if chosen is None else chosen
+    if "explorers" in chosen and (problem := explorers.lab.why_not()):
+        raise SystemExit(problem)  # now, and not at the end
+    content = json.loads(RECORD.read_text())
+    for part in chosen:
+        content |= PARTS[part]()
+        content["days"][part] = date.today().isoformat()
         with atomic_write(RECORD) as temporary:
             temporary.write_text(json.dumps(content, indent=1))
-    write_block(MARKS, render(json.loads(RECORD.read_text())))
+    write_block(MARKS, render(content))
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ import torch
 from wbkit import data, heatmaps, predict, train
 from wbkit.commands import demo
 from wbkit.commands.models import load_predictor
+from wbkit.data import samples
 
 DEMO = (  # owner, name, stage; stages inside another are taken off it
     (demo, "load_annotations", "annotations: parse or cache"),
     (demo, "load_predictor", "model: load and prepare"),
-    (data, "read_image", "pictures: read JPEG"),
-    (data, "cut_sample", "crops: warp"),
+    (samples, "read_image", "pictures: read JPEG"),
+    (samples, "cut_sample", "crops: warp"),
     (predict.Predictor, "forward", "network"),
     (heatmaps.HeatmapCodec, "decode", "decode"),
     (demo, "rescore_and_nms", "rescore and NMS"),
@@ -36,9 +37,9 @@ DEMO = (  # owner, name, stage; stages inside another are taken off it
     (demo, "draw", "figures"),
 )
 TRAINING = (
-    (data, "read_image", "samples: read JPEG"),
-    (data, "change_pixels", "samples: light, blur, noise"),
-    (data, "cut_sample", "samples: warp and the rest"),
+    (samples, "read_image", "samples: read JPEG"),
+    (samples, "change_pixels", "samples: light, blur, noise"),
+    (samples, "cut_sample", "samples: warp and the rest"),
     (heatmaps.HeatmapCodec, "encode", "targets"),
     (train, "heatmap_loss", "loss"),
     (torch.nn.Module, "__call__", "network, forward"),

@@ -142,6 +142,28 @@ def test_a_bottleneck_adds_its_input_or_what_a_convolution_makes_of_it(c_in):
     torch.testing.assert_close(heatmaps(prepare(block), x), expected, rtol=0, atol=1e-5)
 
 
+def test_norms_that_several_processes_shared_are_folded_too(model):
+    """`train --sync-bn` leaves a model with such."""
+    shared = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(model))
+    images = torch.randn(2, 3, 64, 64)
+    expected = heatmaps(copy.deepcopy(model).eval(), images)
+    maps = heatmaps(prepare(shared), images)
+    torch.testing.assert_close(maps, expected, rtol=0, atol=1e-5 * expected.abs().max())
+
+
+def test_blocks_and_convolutions_of_another_kind_are_left_alone():
+    class Doubled(BasicBlock):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    normed = BasicBlock(8)
+    normed.bn1 = nn.GroupNorm(2, 8)
+    mirrored = nn.Conv2d(8, 8, 3, padding="same", padding_mode="reflect")
+    network = nn.Sequential(nn.Conv2d(8, 8, 1), Doubled(8), normed, mirrored).eval()
+    x = torch.randn(2, 8, 9, 7)
+    torch.testing.assert_close(heatmaps(prepare(network), x), heatmaps(network, x), rtol=0, atol=1e-5)
+
+
 def test_without_onednn_the_copy_is_folded_only(model, monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     kinds = {type(m) for m in prepare(model).modules()}
@@ -200,6 +222,12 @@ def test_images_reach_the_network_channels_last(model, batch_size, expected):
     predictor.network = network
     predictor.heatmaps(torch.zeros(2, 96, 64, 3, dtype=torch.uint8))
     assert seen == expected
+
+
+def test_weights_lie_channels_last_and_need_no_gradients(model, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)  # fused ones are no parameters
+    network = prepare(model)
     weights = [p for p in network.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1]
+    assert len(weights) > 100
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
     assert not np.any([p.requires_grad for p in network.parameters()])

@@ -13,19 +13,23 @@ from wbkit.hrnet import BasicBlock, Bottleneck
 
 
 def prepare(model: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
-    """A copy of the network for predicting.
+    """A copy of the network for predicting, and nothing else: later changes of the model do not reach it.
+
+    On a CPU with oneDNN (`can_fuse`) its weights are no parameters: it cannot be trained, saved, moved,
+    copied or differentiated, it has lost the hooks of the model's layers, and blocks write into the memory of
+    their input (given one block alone, into the caller's).
 
     Args:
-        model: trained; not changed, and later changes of it do not reach the copy.
+        model: trained; not changed.
         dtype: of weights and activations. bfloat16 is the fast one on GPUs and on CPUs with AVX512-BF16 or
             AMX; give it images of that type.
-        compile: see `Compiled`: half a minute or more for every new input shape. For GPUs; on CPUs with
-            oneDNN the copy is about as fast without (`fuse`; how fast stands in the README).
+        compile: see `Compiled`: half a minute or more for every new input shape. On CPUs with oneDNN the
+            copy is about as fast without (`fuse`; how fast stands in the README).
     """
     network = fold_batchnorm(model).to(dtype=dtype, memory_format=torch.channels_last).requires_grad_(False)
     if compile:
         return Compiled(network)
-    return fuse(network) if has_fused_convolutions(network) else network
+    return fuse(network) if can_fuse(network) else network
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
@@ -37,7 +41,7 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
     copy = deepcopy(model).eval()
     for parent in list(copy.modules()):
         for (name, layer), (norm_name, norm) in pairwise(list(parent.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm):
                 setattr(parent, name, fuse_conv_bn_eval(layer, norm))
                 setattr(parent, norm_name, nn.Identity())
     return copy
@@ -61,11 +65,14 @@ class Compiled(nn.Module):
             return self.network(images)
 
 
-def has_fused_convolutions(network: nn.Module) -> bool:
-    """Whether oneDNN computes this network's convolutions here, so that `fuse` can."""
+def can_fuse(network: nn.Module) -> bool:
+    """Whether oneDNN computes this network's convolutions here, and whatever comes after them with them.
+
+    Not on ARM, where it hands them on to the Compute Library, which does not.
+    """
     weight = next(network.parameters())
     one_dnn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-    if weight.device.type != "cpu" or not one_dnn:
+    if weight.device.type != "cpu" or not one_dnn or torch.ops.mkldnn._is_mkldnn_acl_supported():
         return False
     if weight.dtype == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -73,12 +80,10 @@ def has_fused_convolutions(network: nn.Module) -> bool:
 
 
 class FusedConv(nn.Module):
-    """A convolution (B, C, H, W) -> (B, C', H', W') that adds and cuts off in the same pass over its output.
+    """relu(W * x + b) or relu(W * x + b + skip) in one pass over the output: (B, C, H, W) -> (B, C', H', W').
 
-    relu(W * x + b), or relu(W * x + b + skip).
-
-    Torch's calls of oneDNN, those to which `torch.compile` comes in the end. The weights lie in oneDNN's own
-    order, as plain attributes: they are no parameters, and cannot be saved or moved.
+    By torch's calls of oneDNN, those to which `torch.compile` comes in the end. The weights lie in oneDNN's
+    own order.
     """
 
     def __init__(self, conv: nn.Conv2d, relu: bool = False):
@@ -109,8 +114,9 @@ class FusedBlock(nn.Module):
 
     def __init__(self, block: BasicBlock | Bottleneck):
         super().__init__()
-        *first, self.last = [FusedConv(m, relu=True) for m in block.children() if isinstance(m, nn.Conv2d)]
-        self.first = nn.Sequential(*first)
+        *first, last = [m for m in block.children() if isinstance(m, nn.Conv2d)]
+        self.first = nn.Sequential(*(FusedConv(m, relu=True) for m in first))
+        self.last = FusedConv(last)
         self.downsample = fuse(getattr(block, "downsample", None) or nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,16 +124,22 @@ class FusedBlock(nn.Module):
 
 
 def fuse(network: nn.Module) -> nn.Module:
-    """Let convolutions do the addition and ReLU after them, in blocks and sequences; in place.
+    """Let convolutions do the addition and ReLU after them, in blocks and sequences.
 
     Args:
-        network: of which `fold_batchnorm` left no BatchNorm, and `has_fused_convolutions` is true.
+        network: from `fold_batchnorm`, for which `can_fuse`; used up.
+
+    Returns:
+        the network, or what takes its place.
     """
-    if isinstance(network, BasicBlock | Bottleneck):
-        return FusedBlock(network)
-    if isinstance(network, nn.Conv2d):
-        return FusedConv(network)
-    if isinstance(network, nn.Sequential):
+    kind = type(network)  # a class derived from these may do something else
+    if kind in (BasicBlock, Bottleneck):
+        others = {type(m) for name, m in network.named_children() if name != "downsample"}
+        return FusedBlock(network) if others == {nn.Conv2d, nn.Identity} else network
+    if kind is nn.Conv2d:
+        plain = network.padding_mode == "zeros" and not isinstance(network.padding, str)
+        return FusedConv(network) if plain else network
+    if kind is nn.Sequential:
         return nn.Sequential(*_join_relu([fuse(m) for m in network if not isinstance(m, nn.Identity)]))
     for name, child in network.named_children():
         setattr(network, name, fuse(child))

@@ -129,7 +129,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--compile",
         action="store_true",
-        help="torch.compile first, half a minute or more: for GPUs; on CPUs about as fast without",
+        help="torch.compile first, half a minute or more: for GPUs; Intel's and AMD's CPUs gain nothing",
     )
     add(
         "--exact",

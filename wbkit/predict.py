@@ -69,7 +69,7 @@ class Predictor:
             convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,
             and different by rounding; changes of the model after that do not reach the copy.
         compile: compile the copy, which takes half a minute or more first: for GPUs and thousands of crops.
-            On CPUs the copy is about as fast without.
+            On CPUs with oneDNN (Intel's, AMD's) the copy is about as fast without.
     """
 
     def __init__(
