@@ -18,6 +18,7 @@ from wbkit.cli import build_parser, main
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
 from wbkit.failure_report.collect import COMPARED, MEANINGS, collect, one_slicing
+from wbkit.failure_report.columns import COLUMNS, OWN, column_meaning
 from wbkit.failure_report.figures import drawings
 from wbkit.failure_report.page import Source, causes_beside_chance, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
@@ -64,7 +65,7 @@ def test_every_table_is_there_twice_and_explained(written):
         assert len(parquet) == len(csv)
         assert set(parquet.columns) <= set(csv.columns)
     readme = (folder / "README.txt").read_text().splitlines()
-    assert [line.split(":")[0] for line in readme] == list(MEANINGS)
+    assert [line.split(":")[0] for line in readme] == [*MEANINGS, "columns"]
     assert not list(folder.glob(".*"))  # no temporary file is left
 
 
@@ -322,6 +323,57 @@ def test_causes_stand_beside_chance():
     found, by_chance = 100 * causes.loc["body", "inversion"], 100 * chance.loc["body", "inversion"]
     assert shown.loc["inversion", "body"] == f"{found:.1f} ({by_chance:.1f})"
     assert "(" not in shown.loc["hand_swap", "body"]
+
+
+def test_every_column_is_explained_in_the_files_and_on_the_page(written):
+    """In the order of the tables and their columns, with the type that the file has."""
+    folder = written[0] / "out" / "tables"
+    columns = pd.read_csv(folder / "columns.csv")
+    assert columns["meaning"].str.len().min() > 1
+    assert set(columns["table"]) == {path.stem for path in folder.glob("*.parquet")}
+    for name, rows in columns.groupby("table"):
+        assert rows["column"].tolist() == pd.read_csv(folder / f"{name}.csv", nrows=1).columns.tolist()
+    page = (written[0] / "out" / "report.html").read_text()
+    for name in columns["table"].unique():
+        assert f"<summary><code>{name}</code></summary>" in page
+    assert "the person's number in the annotation file's list, from 0; its id is person_id" in page
+
+
+def test_no_meaning_is_of_a_column_that_no_table_has(written):
+    columns = pd.read_csv(written[0] / "out" / "tables" / "columns.csv")
+    there = columns.groupby("table")["column"].agg(set)
+    for name, own in OWN.items():
+        bare = {re.sub("_(a|b|low|high|difference)$", "", column) for column in there[name]}
+        assert set(own) <= there[name] | bare
+    everywhere = {re.sub("_(a|b|low|high|difference)$", "", c) for c in columns["column"]} | set(
+        columns["column"]
+    )
+    assert set(COLUMNS) <= everywhere
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "said"),
+    [
+        ("intervals", "AP50_low", "lower end of the 95 % interval of AP50"),
+        ("comparison_parts", "AR_high", "upper end of the 95 % interval of the difference in AR"),
+        ("comparison_parts", "AP_difference", "AP of b minus that of a"),
+        ("comparison_rows", "cause_b", "the class of the error, see the classes, of b"),
+        ("slices", "low", "lower edge of the slice or bin"),
+        (
+            "comparison_keypoints",
+            "low",
+            "lower end of the difference's 95 % interval, of this keypoint by itself",
+        ),
+    ],
+)
+def test_columns_that_belong_to_another_are_explained_by_it(name, column, said):
+    assert column_meaning(name, column) == said
+
+
+@pytest.mark.parametrize("column", ["hope", "hope_low", "hope_a", "hope_difference"])
+def test_a_column_that_nobody_explained_is_an_error(column):
+    with pytest.raises(KeyError):
+        column_meaning("parts", column)
 
 
 def test_readers_see_parts_and_causes_in_words():

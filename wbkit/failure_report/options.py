@@ -19,7 +19,8 @@ repair puts points onto their labels; --target margin moves them only as near as
 keypoint similarity .85, a miss to .5), as Ronchi & Perona do.
 
 report.html   one page with everything, opens offline; its last sections define every class and name the files
-tables/       each table as parquet and CSV; keypoints.parquet is the row per keypoint, for pandas
+tables/       each table as parquet and CSV; keypoints.parquet is the row per keypoint, for pandas;
+              columns.csv says what each column holds
 figures/      each figure as PNG and PDF
 
 Results of any model will do, and no torch is needed. What wbkit predict writes needs --rescore."""

@@ -11,6 +11,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from wbkit.failure_report.collect import MEANINGS, Findings
+from wbkit.failure_report.columns import column_table
 from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, Drawing
 from wbkit.failure_report.pictures import Pictures, person_figure
 from wbkit.failure_report.write import png_text, table_text, with_intervals
@@ -78,7 +79,7 @@ def report_notebook(
         parts += [f"## Compared with {source.other}", *_comparison(findings, source), *figures("comparison")]
     parts += ["## The worst persons", *_gallery(findings, pictures)]
     parts += ["## The classes", _KS, *_classes(findings, pictures)]
-    parts += ["## Files beside this page", _files(findings)]
+    parts += ["## Files beside this page", _files(findings), *_columns(findings)]
     cells = [markdown_cell(part) if isinstance(part, str) else part for part in parts if part]
     return nbformat.v4.new_notebook(cells=cells)
 
@@ -266,3 +267,14 @@ def _files(findings: Findings) -> str:
     lines = [f"| `{name}` | {MEANINGS[name]} |" for name in names]
     head = ["`tables/` holds each as `.parquet` and `.csv`, `figures/` each figure as `.png` and `.pdf`."]
     return "\n".join([*head, "", "| table | what it says |", "| --- | --- |", *lines])
+
+
+def _columns(findings: Findings) -> Iterator[str | NotebookNode]:
+    """A table of columns for each table, to be opened."""
+    yield "What their columns say (also in `tables/columns.csv`; open a table to see its own):"
+    texts = []
+    for name, rows in column_table(findings).groupby("table", sort=False):
+        shown = rows.drop(columns="table").set_index("column").rename_axis(None)
+        body = shown.to_html(border=0, classes="words")
+        texts.append(f"<details><summary><code>{name}</code></summary>{body}</details>")
+    yield output_cell({"text/html": "\n".join(texts)})

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from wbkit.failure_report.collect import MEANINGS, Findings
+from wbkit.failure_report.columns import column_table
 from wbkit.failure_report.figures import Drawing
 from wbkit.failures import CLASSES, VERDICTS
 from wbkit.files import atomic_write
@@ -24,7 +25,7 @@ _DPI = 140
 
 
 def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = False) -> list[Path]:
-    """Every table as parquet and CSV in `folder`, and what they say in README.txt.
+    """Every table as parquet and CSV in `folder`; what they say in README.txt, their columns in columns.csv.
 
     Args:
         keypoints_csv: write the large table of all keypoints as CSV too (some hundred MB for val2017).
@@ -39,9 +40,11 @@ def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = Fals
             with atomic_write(folder / f"{name}{ending}") as temporary:
                 write(temporary)
             written.append(folder / f"{name}{ending}")
-    names = [*findings.tables, "keypoints"]
+    with atomic_write(folder / "columns.csv") as temporary:
+        column_table(findings).to_csv(temporary, index=False)
+    lines = [f"{name}: {MEANINGS[name]}\n" for name in (*findings.tables, "keypoints")]
     with atomic_write(folder / "README.txt") as temporary:
-        temporary.write_text("".join(f"{n}: {MEANINGS[n]}\n" for n in names), encoding="utf-8")
+        temporary.write_text("".join([*lines, "columns: What each column says.\n"]), encoding="utf-8")
     return written
 
 
