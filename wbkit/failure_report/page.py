@@ -274,7 +274,8 @@ def _columns(findings: Findings) -> Iterator[str | NotebookNode]:
     yield "What their columns say (also in `tables/columns.csv`; open a table to see its own):"
     texts = []
     for name, rows in column_table(findings).groupby("table", sort=False):
-        shown = rows.drop(columns="table").set_index("column").rename_axis(None)
-        body = shown.to_html(border=0, classes="words")
+        shown = rows[["type", "meaning"]].map(html.escape)
+        shown.index = [f"<code>{html.escape(column)}</code>" for column in rows["column"]]
+        body = shown.to_html(border=0, classes="words", escape=False)
         texts.append(f"<details><summary><code>{name}</code></summary>{body}</details>")
     yield output_cell({"text/html": "\n".join(texts)})
