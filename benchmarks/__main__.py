@@ -197,7 +197,7 @@ def remarks(rows: Sequence[Row]) -> str:
 
 
 def run(rows: Sequence[Row], pictures: int, peers: bool) -> dict:
-    """Measure and print the rows; machine, rows and the keypoints' shift, as they are written."""
+    """Measure and print the rows; machine and rows, as they are written."""
     peer_python, floors = peer_env.ready() if peers else None, {}
     with tempfile.TemporaryDirectory() as name:
         problems.write_all(Path(name), pictures)
@@ -210,14 +210,16 @@ def run(rows: Sequence[Row], pictures: int, peers: bool) -> dict:
     table = as_table(found).to_string(float_format="{:.2f}".format, na_rep="-")
     print(f"{', '.join(f'{k}: {v}' for k, v in machine.items())}; medians in ms\n{table}")
     print(remarks(rows))
-    moved = shift.keypoint_shift() if any(r.remark == REMARKS["bf16"] for r in rows) else None
-    print(shift.in_words(moved) if moved else "")
-    return {**machine, "pictures": pictures, "rows": found, "keypoint_shift": moved}
+    return {**machine, "pictures": pictures, "rows": found}
 
 
 def main() -> None:
     options = build_parser().parse_args()
-    content = run(chosen(options.only), options.pictures, not options.no_peers)
+    rows = chosen(options.only)
+    content = run(rows, options.pictures, not options.no_peers)
+    if any(row.remark == REMARKS["bf16"] for row in rows):
+        content["keypoint_shift"] = shift.keypoint_shift()
+        print(shift.in_words(content["keypoint_shift"]))
     with atomic_write(options.out) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
     print(f"Written: {options.out}")

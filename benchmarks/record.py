@@ -2,8 +2,8 @@
 
 Each of `PARTS` goes to docs/performance.json when it is done, with its day; between the marks
 `<!-- performance -->` and `<!-- end of performance -->` README.md is written from that file by this tool, and
-tests/test_benchmarks.py compares them. After a change that one part shows, `--only PART` measures that alone;
-`--only` without a part only writes the README anew.
+tests/test_benchmarks.py compares them. After a change that some parts show, `--only PART ...` measures these
+alone (another shipped model: all but the table); `--only` without a part only writes the README anew.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def _growth() -> dict:
 PICTURES = 5000  # of the evaluation rows
 PARTS = {  # name -> what it adds to the record
     "table": _table,
+    "keypoint-shift": lambda: {"keypoint_shift": shift.keypoint_shift()},
     "eight-bits": lambda: {"eight_bits": eight_bits.measure() if eight_bits.supported() else None},
     "stages": _stages,
     "training-types": lambda: {"training_types": training_types.measure()},

@@ -333,6 +333,9 @@ def test_every_column_is_explained_in_the_files_and_on_the_page(written):
     assert set(columns["table"]) == {path.stem for path in folder.glob("*.parquet")}
     for name, rows in columns.groupby("table"):
         assert rows["column"].tolist() == pd.read_csv(folder / f"{name}.csv", nrows=1).columns.tolist()
+        kept = table(written, name)
+        kept = kept.reset_index() if kept.index.name else kept
+        assert rows["type"].tolist() == [str(kept[column].dtype) for column in rows["column"]]
     page = (written[0] / "out" / "report.html").read_text()
     for name in columns["table"].unique():
         assert f"<summary><code>{name}</code></summary>" in page

@@ -84,6 +84,10 @@ class FusedConv(nn.Module):
 
     By torch's calls of oneDNN, those to which `torch.compile` comes in the end. The weights lie in oneDNN's
     own order.
+
+    Args:
+        conv: with zeros for padding, in a type for which `can_fuse`; not changed.
+        relu: in `forward`; `add_relu_` has it always.
     """
 
     def __init__(self, conv: nn.Conv2d, relu: bool = False):
@@ -100,7 +104,7 @@ class FusedConv(nn.Module):
         )
 
     def add_relu_(self, skip: Tensor, x: Tensor) -> Tensor:
-        """The answer takes the memory of `skip`."""
+        """relu(W * x + b + skip): the answer (B, C', H', W') takes the memory of `skip`, of that shape."""
         return torch.ops.mkldnn._convolution_pointwise_.binary(
             skip, x, self.weight, self.bias, *self.geometry, "add", 1.0, "relu", [], None
         )
@@ -147,6 +151,7 @@ def fuse(network: nn.Module) -> nn.Module:
 
 
 def _join_relu(layers: list[nn.Module]) -> list[nn.Module]:
+    """Let each convolution do the ReLU right after it."""
     kept: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.ReLU) and kept and isinstance(kept[-1], FusedConv):

@@ -126,11 +126,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bfloat16: faster on GPUs and CPUs with AVX512-BF16 or AMX, hundredths of a pixel off",
     )
-    add(
-        "--compile",
-        action="store_true",
-        help="torch.compile first, half a minute or more: for GPUs; Intel's and AMD's CPUs gain nothing",
-    )
+    add("--compile", action="store_true", help="compile first: for GPUs; CPUs are about as fast without")
     add(
         "--exact",
         action="store_true",

@@ -68,8 +68,7 @@ class Predictor:
         exact: run the model as it is, which in float32 is what MMPose computes, to the last bits of a
             convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,
             and different by rounding; changes of the model after that do not reach the copy.
-        compile: compile the copy, which takes half a minute or more first: for GPUs and thousands of crops.
-            On CPUs with oneDNN (Intel's, AMD's) the copy is about as fast without.
+        compile: compile the copy first (half a minute or more): for GPUs. See `prepare` for CPUs.
     """
 
     def __init__(

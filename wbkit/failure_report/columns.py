@@ -6,6 +6,7 @@ import pandas as pd
 
 from wbkit.failure_report.collect import Findings
 from wbkit.failures import LABELLED_CAUSES
+from wbkit.failures.classes import PREDICTED_SCORE
 from wbkit.keypoints import PARTS
 from wbkit.plots import words
 
@@ -187,8 +188,8 @@ OWN: dict[str, dict[str, str]] = {
     },
     "hallucinations": {
         "persons": "found persons without a label in this part",
-        "hallucinated": "share of them of whom at least half of the part's points score above .2",
-        "points": "all points without a label that score above .2, of such parts or outside the picture",
+        "hallucinated": f"share of them with half of the part's points or more above {PREDICTED_SCORE}",
+        "points": f"points without a label above {PREDICTED_SCORE}, of such parts or out of the picture",
         "outside": "those of them that lie outside the picture, of parts that have a label",
     },
     "worst_persons": _RANKED
@@ -216,7 +217,13 @@ OWN: dict[str, dict[str, str]] = {
 
 
 def column_meaning(table: str, column: str) -> str:
-    """What a column says.
+    """What a column says, with its unit.
+
+    Columns such as AP_low or cause_b are explained by the one that they belong to: ends of its interval; in
+    comparisons of a and b what it is in each, the difference, and the ends of the difference's interval.
+
+    Args:
+        table: a key of `wbkit.failure_report.collect.MEANINGS`. column: of it, or of its index.
 
     Raises:
         KeyError: nothing is known of it.
@@ -225,17 +232,16 @@ def column_meaning(table: str, column: str) -> str:
     if column in known:
         return known[column]
     name, _, end = column.rpartition("_")
-    compared = table.startswith("comparison")
     if name not in known:
         raise KeyError(f"{table}.{column}")
-    if end in ("a", "b"):
-        return f"{known[name]}, of {end}"
-    if end == "difference":
-        return f"{name} of b minus that of a"
-    if end in ("low", "high"):
-        of = f"the difference in {name}" if compared else name
-        return f"{'lower' if end == 'low' else 'upper'} end of the 95 % interval of {of}"
-    raise KeyError(f"{table}.{column}")
+    of = f"the difference in {name}" if table.startswith("comparison") else name
+    return {
+        "a": f"{known[name]}, of a",
+        "b": f"{known[name]}, of b",
+        "difference": f"{name} of b minus that of a",
+        "low": f"lower end of the 95 % interval of {of}",
+        "high": f"upper end of the 95 % interval of {of}",
+    }[end]
 
 
 def column_table(findings: Findings) -> pd.DataFrame:
