@@ -482,7 +482,7 @@ def test_drawings_without_a_point_are_told(tiny_coco, predict, capsys):
 @pytest.mark.parametrize(("size_wh", "factor"), [((100, 150), 3), ((640, 400), 2), ((700, 400), 1)])
 def test_a_drawing_shows_the_chosen_parts_in_their_places(size_wh, factor):
     """A toe and a wrist far apart: where they are drawn in a picture that is enlarged first, and which."""
-    from wbkit.commands.predict import draw
+    from wbkit.commands.results import draw
 
     keypoints, scores = np.zeros((1, 133, 2)), np.zeros((1, 133))
     for name, place in (("left_big_toe", (20, 30)), ("left_wrist", (70, 80))):

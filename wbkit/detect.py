@@ -31,13 +31,14 @@ _MIN_SCORE = 0.5
 class FoundPeople:
     """Boxes (N, 4) xywh image px, scores (N,) in 0 ... 1, and one sentence on where they come from.
 
-    `guessed`: nobody was found, and the whole picture stands in.
+    `guessed`: nobody was found, and the whole picture stands in. `rough`: boxes may be cut through people.
     """
 
     boxes_xywh: np.ndarray
     scores: np.ndarray
     how: str
     guessed: bool = False
+    rough: bool = False
 
 
 def detect_people(image_rgb: np.ndarray, detector: str = "auto") -> FoundPeople:
@@ -110,9 +111,8 @@ def hog_people(image_rgb: np.ndarray) -> FoundPeople:
     boxes = np.concatenate([windows[:, :2] + inset, windows[:, 2:] - 2 * inset], 1) / factor  # (N, 4)
     scores = 1 / (1 + np.exp(-2 * margins))
     kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), _MIN_SCORE, 0.4), int).reshape(-1)
-    return FoundPeople(
-        _cut(boxes[kept], image_rgb), scores[kept], "OpenCV's built-in people detector (HOG): rough boxes"
-    )
+    how = "OpenCV's built-in people detector (HOG): rough boxes"
+    return FoundPeople(_cut(boxes[kept], image_rgb), scores[kept], how, rough=True)
 
 
 @lru_cache(maxsize=1)

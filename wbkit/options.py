@@ -21,6 +21,7 @@ wbkit, prints AP by part and the ten worst keypoints, and draws poses, heatmaps 
   wbkit predict photos/ --out outputs/photos                     all pictures of a folder
   wbkit predict photos/ --out outputs/photos --resume            ... goes on after an interruption
   wbkit predict photos/ --out hands.csv --parts lefthand,righthand   a row for every keypoint
+  wbkit predict clip.mp4 --checkpoint w32_dark_256x192           follows people through a video
   wbkit predict a.jpg b.jpg --boxes boxes.json --checkpoint my.safetensors --recipe tiny
   torchrun --nproc-per-node 2 --no-python wbkit predict *.jpg --checkpoint ...   each process takes a share
 
@@ -29,6 +30,10 @@ annotation file that lists the pictures, or a COCO detection file, whose image_i
 --annotations or is the number in the picture's name. Without boxes people are looked for, by torchvision's
 detector where it is installed (pip install --editable '.[detector]' in the checkout), else by OpenCV's own,
 which knows upright, whole people only.
+
+In a video each person keeps a number. People are looked for in the first frame and every 15th; in between
+their boxes follow the points of the frame before. Keys of boxes.json are frame numbers then, counted from 1
+("1": [[...]]), not necessarily all. image_id of the results is the frame, time is in seconds.
 
 The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
@@ -143,7 +148,7 @@ def _device_options(parser: argparse.ArgumentParser) -> None:
 
 def predict(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of them")
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, folders of them, or one video")
     add("--boxes", type=Path, metavar="FILE", help="person boxes, see below")
     add("--min-box-score", type=float, default=0.3, metavar="S", help="of --boxes (default: %(default)s)")
     add("--annotations", type=Path, metavar="A.json", help="take image ids from here, by file name")
@@ -151,6 +156,13 @@ def predict(parser: argparse.ArgumentParser) -> None:
         "--detector",
         default="auto",
         help="without --boxes: auto, fasterrcnn, hog or whole (default: %(default)s)",
+    )
+    add(
+        "--detect-every",
+        type=int,
+        default=15,
+        metavar="N",
+        help="frames of a video; between them people are followed (default: %(default)s)",
     )
     _model_options(parser)
     add(
@@ -163,6 +175,12 @@ def predict(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on with the run for --out that was interrupted")
     add("--parts", type=parts, metavar="P,P", help="drawn, and in a .csv: body,foot,face,lefthand,righthand")
     add("--threshold", type=float, default=0.2, metavar="T", help="of points drawn (default: %(default)s)")
+    add(
+        "--video-format",
+        choices=(".webm", ".mp4"),
+        default=".webm",
+        help="of a drawn video: .webm plays in browsers, .mp4 elsewhere (default: %(default)s)",
+    )
 
 
 def evaluate(parser: argparse.ArgumentParser) -> None:

@@ -174,6 +174,26 @@ def _boxes_of(
     return [boxes[key] for key in keys]
 
 
+def frame_boxes(boxes_file: Path) -> dict[int, np.ndarray]:
+    """Boxes in a video: frame number from 1 -> (n, 5) x, y, width, height, score.
+
+    Of a mapping with such numbers as keys, or of a detection or annotation file whose image ids they are.
+
+    Raises:
+        InputError: it is none of these, or a box is not five numbers.
+    """
+    content = read_json(boxes_file)
+    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+        return _labelled_boxes(boxes_file)
+    if not isinstance(content, dict):
+        return _detected_boxes(boxes_file)
+    wrong = [key for key in content if not key.isdecimal() or int(key) < 1]
+    if wrong:
+        remedy = 'For a video write {"1": [[x, y, width, height]]}, frames counted from 1'
+        raise InputError(f"{wrong[0]!r} is no frame's number", remedy, file=boxes_file)
+    return {int(key): _named_boxes(key, rows, boxes_file) for key, rows in content.items()}
+
+
 def _labelled_boxes(path: Path) -> dict[int, np.ndarray]:
     """Ground truth's boxes, crowds left out, with score 1."""
     known = load_annotations(path)

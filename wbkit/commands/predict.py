@@ -1,4 +1,4 @@
-"""`wbkit predict`: photos, boxes from a file or a detector -> a results file and drawings."""
+"""`wbkit predict`: photos or a video, boxes from a file or a detector -> a results file and drawings."""
 
 from __future__ import annotations
 
@@ -7,49 +7,40 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from wbkit.annotations import results_from_arrays
 from wbkit.commands.journal import Journal, journals
 from wbkit.commands.models import load_predictor, shipped_model
 from wbkit.commands.photos import Photo, list_photos, results_place
-from wbkit.commands.results import Outcome, count, finish
-from wbkit.data import Persons, read_image
+from wbkit.commands.results import Outcome, count, draw, finish, rescored_records, save_drawing
+from wbkit.commands.video import is_video, predict_video
+from wbkit.data import read_image
 from wbkit.detect import ADVICE, detect_people, usable_detector
 from wbkit.errors import InputError
-from wbkit.files import atomic_write
-from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT, PARTS
-from wbkit.plots import draw_pose
-from wbkit.predict import Predictor, checked_boxes, results_from_predictions
+from wbkit.keypoints import PART_OF_KEYPOINT, PARTS
+from wbkit.predict import Predictor, checked_boxes
 
 LARGEST = 32_000  # px, a side; OpenCV's warp ends at 32,767
-DRAWN_SIDE = 1280  # px; smaller pictures are enlarged for drawing, up to thrice: a face has 68 points
 
 
 def predict_files(options: argparse.Namespace) -> None:
-    """Predict every picture (this process's share under torchrun); rank 0 writes one results file."""
+    """Predict every picture (this process's share under torchrun), or a video; one results file.
+
+    Raises:
+        InputError: something cannot be read, written or used; the message says what to do.
+    """
+    if any(map(is_video, options.images)):
+        return predict_video(options, partial(_predictor_and_detector, options, 0, 1))
     photos = list_photos(options.images, options.boxes, options.min_box_score, options.annotations)
     out = results_place(options.out, photos)
-    detector = options.detector if options.boxes else usable_detector(options.detector)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    predictor = load_predictor(
-        options.checkpoint,
-        options.recipe,
-        device=options.device or _local_device(world),
-        bf16=options.bf16,
-        compile=options.compile,
-        exact=options.exact,
-        flip_test=False if options.no_flip else None,
-        batch_size=_batch_size(options),
-    )
-    if rank == 0 and detector == "hog" and not options.boxes:
-        print(ADVICE)
+    predictor, detector = _predictor_and_detector(options, rank, world)
     if rank == 0 and (dropped := sum(photo.dropped for photo in photos)):
         print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
     earlier = out.exists() and not journals(out)
@@ -63,6 +54,24 @@ def predict_files(options: argparse.Namespace) -> None:
     shares = gather(own, rank, world)
     if rank == 0:
         finish(photos, shares, out, options.parts, earlier)
+
+
+def _predictor_and_detector(options: argparse.Namespace, rank: int, world: int) -> tuple[Predictor, str]:
+    """As the options have it, with a word on a detector that is no good."""
+    detector = options.detector if options.boxes else usable_detector(options.detector)
+    predictor = load_predictor(
+        options.checkpoint,
+        options.recipe,
+        device=options.device or _local_device(world),
+        bf16=options.bf16,
+        compile=options.compile,
+        exact=options.exact,
+        flip_test=False if options.no_flip else None,
+        batch_size=_batch_size(options),
+    )
+    if rank == 0 and detector == "hog" and not options.boxes:
+        print(ADVICE)
+    return predictor, detector
 
 
 def _how(options: argparse.Namespace, predictor: Predictor, detector: str) -> dict[str, str]:
@@ -168,46 +177,9 @@ def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, bool]:
 
 
 def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predictor: Predictor) -> list[dict]:
-    """COCO-WholeBody results of one photo, rescored as the recipe says."""
-    n = len(keypoints)
-    persons = Persons(
-        image_ids=np.full(n, photo.image_id),
-        file_names=np.full(n, photo.name),
-        boxes_xywh=photo.boxes_xywh,
-        box_scores=photo.box_scores,
-        ids=np.arange(n),
-        keypoints=np.zeros((n, keypoints.shape[1], 3)),
-    )
-    triples = np.concatenate([keypoints, scores[..., None]], -1)  # (n, 133, 3)
-    results = results_from_predictions(persons, triples, predictor.recipe)
-    records = results_from_arrays(
-        results.keypoints,
-        results.boxes_xywh,
-        results.image_ids,
-        results.scores,
-        box_scores=results.box_scores,
-    )
-    return records
-
-
-def draw(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict) -> np.ndarray:
-    """The picture with its poses, two or three times as large if it is small.
-
-    Args:
-        keypoints: (n, K, 2) image px; scores: (n, K). look: `threshold` and `parts` of `draw_pose`.
-    """
-    factor = max(1, min(3, DRAWN_SIDE // max(image.shape[:2])))
-    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    rest = ((0, 0), (0, len(KEYPOINTS) - keypoints.shape[1]))  # of a network of COCO's 17
-    keypoints = np.pad((keypoints + 0.5) * factor - 0.5, (*rest, (0, 0)))  # px centres are whole numbers
-    return draw_pose(large, keypoints, np.pad(scores, rest, constant_values=-np.inf), **look)
-
-
-def save_drawing(path: Path, picture_rgb: np.ndarray) -> None:
-    """Write a JPEG, atomically."""
-    with atomic_write(path) as temporary:
-        written = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1]
-        temporary.write_bytes(written.tobytes())
+    """COCO-WholeBody results of one photo: (n, K, 2) px, (n, K)."""
+    ids, triples = np.full(len(keypoints), photo.image_id), np.concatenate([keypoints, scores[..., None]], -1)
+    return rescored_records(ids, photo.boxes_xywh, photo.box_scores, triples, predictor.recipe)
 
 
 def gather(own: Outcome, rank: int, world: int) -> list[Outcome]:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import KEYPOINT_FIELDS
+from wbkit.annotations import KEYPOINT_FIELDS, results_from_arrays
 from wbkit.commands.journal import forget
 from wbkit.commands.photos import Photo
+from wbkit.data import Persons
 from wbkit.errors import InputError
 from wbkit.files import atomic_write, write_json
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
+from wbkit.plots import draw_pose
+from wbkit.predict import results_from_predictions
+from wbkit.recipes import Recipe
+
+DRAWN_SIDE = 1280  # px; smaller pictures are enlarged for drawing, up to thrice: a face has 68 points
 
 
 @dataclass
@@ -88,20 +95,69 @@ def write(out: Path, records: list[dict], parts: tuple[str, ...] | None) -> None
 
 
 def as_table(records: list[dict]) -> pd.DataFrame:
-    """A row for every keypoint of every record: file_name, person (from 0 in the file), part, keypoint, x, y,
-    score."""
+    """A row for every keypoint of every record: file_name, person, part, keypoint, x, y, score.
+
+    People of pictures are counted from 0 in the file; those of a video have their own numbers, and columns
+    `frame` and `time`.
+    """
     triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
     xys = np.concatenate([np.zeros((0, 3)), *triples])
     table = pd.DataFrame(xys, columns=["x", "y", "score"])
     labels = {
         "file_name": np.repeat([r["file_name"] for r in records], len(KEYPOINTS)),
-        "person": np.repeat(np.arange(len(records)), len(KEYPOINTS)),
+        "person": np.repeat([r.get("person", i) for i, r in enumerate(records)], len(KEYPOINTS)),
         "part": np.tile(PART_OF_KEYPOINT, len(records)),
         "keypoint": np.tile(KEYPOINTS, len(records)),
     }
+    if any("time" in record for record in records):
+        times = {"frame": [r["image_id"] for r in records], "time": [r["time"] for r in records]}
+        labels |= {name: np.repeat(values, len(KEYPOINTS)) for name, values in times.items()}
     for i, (name, values) in enumerate(labels.items()):
         table.insert(i, name, values)
     return table
+
+
+def rescored_records(
+    image_ids: np.ndarray,
+    boxes_xywh: np.ndarray,
+    box_scores: np.ndarray,
+    keypoints: np.ndarray,
+    recipe: Recipe,
+) -> list[dict]:
+    """COCO-WholeBody results of n people, rescored as the recipe says: (n,), (n, 4), (n,), (n, K, 3)."""
+    n = len(keypoints)
+    persons = Persons(
+        image_ids=image_ids,
+        file_names=np.full(n, ""),
+        boxes_xywh=boxes_xywh,
+        box_scores=box_scores,
+        ids=np.arange(n),
+        keypoints=np.zeros(keypoints.shape),
+    )
+    found = results_from_predictions(persons, keypoints, recipe)
+    return results_from_arrays(
+        found.keypoints, found.boxes_xywh, found.image_ids, found.scores, box_scores=found.box_scores
+    )
+
+
+def draw(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict) -> np.ndarray:
+    """The picture with its poses, two or three times as large if it is small.
+
+    Args:
+        keypoints: (n, K, 2) image px; scores: (n, K). look: `threshold` and `parts` of `draw_pose`.
+    """
+    factor = max(1, min(3, DRAWN_SIDE // max(image.shape[:2])))
+    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    rest = ((0, 0), (0, len(KEYPOINTS) - keypoints.shape[1]))  # of a network of COCO's 17
+    keypoints = np.pad((keypoints + 0.5) * factor - 0.5, (*rest, (0, 0)))  # px centres are whole numbers
+    return draw_pose(large, keypoints, np.pad(scores, rest, constant_values=-np.inf), **look)
+
+
+def save_drawing(path: Path, picture_rgb: np.ndarray) -> None:
+    """Write a JPEG, atomically."""
+    with atomic_write(path) as temporary:
+        written = cv2.imencode(".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1]
+        temporary.write_bytes(written.tobytes())
 
 
 def count(number: int, one: str, many: str = "") -> str:
