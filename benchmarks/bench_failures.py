@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.worker import peak_mb
-from wbkit.annotations import Annotations, Results, body_extent_areas, load_annotations
+from wbkit.annotations import load_annotations
+from wbkit.columns import Annotations, Results, body_extent_areas
 from wbkit.failures import analyse, ap_cost, ap_intervals, compare, keypoint_table
 from wbkit.keypoints import FLIP_INDICES
 

@@ -30,7 +30,7 @@ import numpy as np
 from wbkit.annotations import load_annotations, results_from_arrays
 from wbkit.commands.models import load_predictor
 from wbkit.files import data_folder
-from wbkit.lesson import begin
+from wbkit.study.lesson import begin
 from wbkit.widgets import *
 begin()
 data = data_folder() / "wholebody-mini"

@@ -27,12 +27,12 @@ import seaborn as sns
 import torch
 
 from benchmarks.bench_failures import make_labels, make_results
-from wbkit.annotations import Results
+from wbkit.columns import Results
 from wbkit.evaluate import per_part_table
 from wbkit.failures import analyse, keypoint_table
 from wbkit.heatmaps import HeatmapCodec
-from wbkit.lesson import STYLE
 from wbkit.nms import oks_nms
+from wbkit.study.lesson import STYLE
 
 STEEP = 1.15
 LITTLE_MB = 4  # less drowns in what allocator and interpreter take

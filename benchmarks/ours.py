@@ -13,13 +13,14 @@ import torch
 from benchmarks.problems import SIZES, results_columns
 from benchmarks.worker import serve
 from wbkit.annotations import load_annotations
-from wbkit.data import cut_sample, read_image
+from wbkit.data import cut_sample
 from wbkit.evaluate import per_part_table
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import PARTS
 from wbkit.memory import keep_freed_memory
 from wbkit.nms import rescore_and_nms
+from wbkit.pictures import read_image
 from wbkit.predict import Predictor
 from wbkit.recipes import W32_DARK_256x192
 from wbkit.train import heatmap_loss
@@ -137,7 +138,7 @@ def parts(folder: Path) -> Run:
     """Six parts alone, from columns, areas of the body keypoints' extent as xtcocotools computes them."""
     from dataclasses import replace
 
-    from wbkit.annotations import body_extent_areas
+    from wbkit.columns import body_extent_areas
 
     truth, results = load_annotations(folder / "truth.json", cache=False), results_columns(folder)
     results = replace(results, areas=body_extent_areas(results.keypoints))

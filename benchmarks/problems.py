@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from benchmarks.bench_failures import make_labels, make_results
-from wbkit.annotations import KEYPOINT_FIELDS, Annotations, Results, load_annotations
+from wbkit.annotations import load_annotations
+from wbkit.columns import KEYPOINT_FIELDS, Annotations, Results
 from wbkit.data import find_coco_folder
 from wbkit.files import data_folder
 from wbkit.geometry import box_to_center_scale, fix_aspect

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wbkit.annotations import Results, load_annotations
+from wbkit.annotations import load_annotations
+from wbkit.columns import Results
 from wbkit.keypoints import FLIP_INDICES, SIGMAS
 
 MINI = Path(__file__).resolve().parent.parent / "data" / "wholebody-mini" / "annotations"

@@ -253,7 +253,9 @@ def test_results_without_any_detection_still_give_a_report(tmp_path):
 def test_captions_say_what_a_repair_does():
     analysis = analyse(*noisy())
     captions = {}
+    parser = build_parser()
     for target in TARGETS:
+        parser.parse_args(["analyse", "--annotations", "a", "--results", "r", "--target", target])
         findings = collect(analysis, target=target)
         assert (findings.tables["costs"]["target"] == target).all()
         last = findings.tables["costs"].groupby("part", observed=True)["AP_cumulative"].last()

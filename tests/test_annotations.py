@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import os
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -14,9 +15,6 @@ from hypothesis import strategies as st
 
 import wbkit.annotations
 from wbkit.annotations import (
-    Annotations,
-    Results,
-    body_extent_areas,
     load_annotations,
     load_detections,
     load_results,
@@ -24,6 +22,7 @@ from wbkit.annotations import (
     results_to_json,
     save_results,
 )
+from wbkit.columns import Annotations, Results, body_extent_areas
 from wbkit.errors import InputError
 
 
@@ -242,7 +241,9 @@ def test_no_cache_on_request(content, tmp_path, cache, reads):
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped", "other columns", "header"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "text", "flipped", "other columns", "header", "unknown compression"]
+)
 def test_a_damaged_cache_file_is_made_again(content, tmp_path, cache, reads, damage):
     path = write(tmp_path / "a.json", content)
     expected = load_annotations(path)
@@ -257,6 +258,8 @@ def test_a_damaged_cache_file_is_made_again(content, tmp_path, cache, reads, dam
         + bytes(255 - b for b in whole[middle : middle + 64])
         + whole[middle + 64 :],
         "header": whole.replace(b"NUMPY", b"NUMBY"),
+        # Bytes 10 and 11 of the central directory's entries, "PK\1\2": zipfile raises NotImplementedError.
+        "unknown compression": re.sub(rb"(PK\x01\x02.{6})..", rb"\g<1>\x63\0", whole, flags=re.S),
     }
     if damage == "other columns":
         np.savez(stored, something=np.zeros(3))

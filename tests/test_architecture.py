@@ -10,21 +10,24 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "wbkit"
 ROWS = (
-    "errors files memory keypoints geometry heatmaps hrnet flow recipes download weight_files "
-    "checkpoints tables annotations loops matching reference nms evaluate placement published failures "
-    "synth augment data detect inference predict video runs hardware train noise noise_fit ablation export "
-    "plots lesson widgets report_style report failure_report commands options cli __main__"
+    "errors files pictures memory keypoints geometry decoders heatmaps hrnet recipes schedules download "
+    "weight_files checkpoint_keys checkpoints tables columns annotations loops matching reference nms "
+    "evaluate doubts published failures synth augment data detect inference predict pipeline video runs "
+    "hardware train export plots study widgets report_style report failure_report commands options cli "
+    "__main__"
 ).split()
 """Each module imports only modules of rows above its own; those of one package may import each other."""
-PACKAGES = ("commands", "data", "failure_report", "failures", "plots", "synth", "widgets")
+PACKAGES = ("commands", "data", "failure_report", "failures", "plots", "study", "synth", "widgets")
 NO_TORCH = (
     "tables",
+    "columns",
     "annotations",
     "loops",
     "matching",
     "nms",
     "evaluate",
-    "placement",
+    "doubts",
+    "study.placement",
     "published",
     "reference",
     "synth.write",
@@ -32,7 +35,10 @@ NO_TORCH = (
 OUTSIDE = {  # what these modules may import from outside the standard library
     "errors": set(),
     "recipes": set(),
+    "schedules": set(),
     "keypoints": {"numpy"},
+    "pictures": {"numpy", "cv2"},
+    "decoders": {"torch"},
     "heatmaps": {"torch"},
     "hrnet": {"torch"},
     "geometry": {"numpy", "cv2"},
@@ -49,9 +55,7 @@ FACADES = (
 )  # their __init__ hands on public names, and does nothing else
 CORE_LINES = 8308  # a ratchet, to be lowered: the aim is 3,000
 MODULE_LINES, FUNCTION_LINES = 450, 40
-NOT_CORE = (
-    "synth failures plots widgets flow noise noise_fit ablation lesson report report_style failure_report"
-).split()
+NOT_CORE = ("synth failures plots widgets study report report_style failure_report").split()
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))

@@ -23,13 +23,7 @@ from wbkit.checkpoints import load_pose_weights, save_pose_weights
 from wbkit.cli import build_parser
 from wbkit.commands.download import unpack
 from wbkit.commands.models import load_predictor
-from wbkit.data import (
-    WholeBodyDataset,
-    find_coco_folder,
-    persons_from_annotations,
-    persons_from_detections,
-    read_image,
-)
+from wbkit.data import WholeBodyDataset, find_coco_folder, persons_from_annotations, persons_from_detections
 from wbkit.detect import detect_people
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, precision_recall, reference_table
@@ -37,6 +31,7 @@ from wbkit.files import data_folder
 from wbkit.hrnet import PoseNet
 from wbkit.matching import match
 from wbkit.nms import rescore, rescore_and_nms
+from wbkit.pictures import read_image
 from wbkit.predict import Predictor
 from wbkit.recipes import RECIPES
 from wbkit.train import fit

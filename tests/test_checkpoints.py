@@ -17,12 +17,12 @@ from wbkit.checkpoints import (
     OFFICIAL_CHECKPOINTS,
     describe_checkpoint,
     load_pose_weights,
-    read_metadata,
     save_pose_weights,
 )
 from wbkit.download import hash_in_name
 from wbkit.errors import InputError
 from wbkit.hrnet import PoseNet, make_stage
+from wbkit.weight_files import read_metadata
 
 WIDTH, KEYPOINTS = 8, 17
 SLOW_FILES = settings(
@@ -492,6 +492,6 @@ def test_official_names_lead_to_hashed_addresses(net, monkeypatch, tmp_path):
     }
     torch.save(as_mmpose0(net.state_dict()), tmp_path / "x.pth")
     asked = []
-    monkeypatch.setattr("wbkit.checkpoints.fetch", lambda url: asked.append(url) or tmp_path / "x.pth")
+    monkeypatch.setattr("wbkit.checkpoint_keys.fetch", lambda url: asked.append(url) or tmp_path / "x.pth")
     report = load_pose_weights(small_net(1), "w32_dark_256x192")
     assert asked == [OFFICIAL_CHECKPOINTS["w32_dark_256x192"]] == [report.source]

@@ -26,12 +26,12 @@ from wbkit.commands import demo
 from wbkit.commands import download as download_command
 from wbkit.commands.journal import Journal
 from wbkit.commands.photos import list_photos
-from wbkit.data import read_image
 from wbkit.errors import InputError
 from wbkit.evaluate import STATISTICS, per_part_table
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
+from wbkit.pictures import read_image
 from wbkit.recipes import RECIPES
 
 COMMANDS = ("demo", "predict", "evaluate", "reproduce", "download")
@@ -646,6 +646,38 @@ def test_evaluate_with_rescoring(tiny_coco, results_file, tmp_path):
     expected = per_part_table(truth(tiny_coco), rescore_and_nms(load_results(results_file)))
     pd.testing.assert_frame_equal(written_table(out), expected)
     assert not expected.equals(per_part_table(truth(tiny_coco), results_file))  # the duplicate is gone
+
+
+def test_duplicates_are_judged_by_boxes_of_the_crop_s_shape(tiny_coco, results_file, tmp_path):
+    out, arguments = tmp_path / "table.csv", ("--annotations", truth(tiny_coco), "--results", results_file)
+    narrow, wide = (10, 1000), (1000, 10)  # boxes grow a hundredfold, and with them what counts as the same
+    tables = []
+    for size in (narrow, wide):
+        assert (
+            call("evaluate", *arguments, "--rescore", "--input-size", "{}x{}".format(*size), "--out", out)
+            == 0
+        )
+        tables.append(written_table(out))
+        expected = per_part_table(
+            truth(tiny_coco), rescore_and_nms(load_results(results_file), input_size=size)
+        )
+        pd.testing.assert_frame_equal(tables[-1], expected)
+    assert not tables[0].equals(tables[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--seed", "-1"],
+        ["train", "--workers", "-1"],
+        ["evaluate", "--workers", "-1"],
+        ["predict", "a.jpg", "--batch-size", "0"],
+    ],
+)
+def test_numbers_below_what_they_can_be_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(arguments)
+    assert re.search(r"-1 is below 0|0 is not above 0", capsys.readouterr().err)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="xtcocotools has no wheels for Python 3.12 and later")

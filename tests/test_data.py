@@ -11,8 +11,9 @@ import pytest
 import torch
 from helpers import FIELDS, make_annotations, make_person
 
-from wbkit.annotations import Detections, load_annotations
+from wbkit.annotations import load_annotations
 from wbkit.augment import Outcome, Region, draw_half_body, draw_outcome, truncated_normal
+from wbkit.columns import Detections
 from wbkit.data import (
     EpochSampler,
     Persons,
@@ -22,11 +23,11 @@ from wbkit.data import (
     make_loader,
     persons_from_annotations,
     persons_from_detections,
-    read_image,
 )
 from wbkit.errors import InputError
 from wbkit.geometry import fix_aspect
 from wbkit.keypoints import FLIP_INDICES
+from wbkit.pictures import read_image
 from wbkit.recipes import Augmentation, W32_DARK_256x192
 
 pytestmark = pytest.mark.usefixtures("one_thread")

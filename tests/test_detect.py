@@ -92,7 +92,7 @@ def test_hog_on_a_blank_picture_falls_back_and_says_so():
     assert len(hog_people(BLANK).boxes_xywh) == 0
 
 
-@pytest.mark.parametrize("size", [(20, 30), (127, 64), (128, 63), (1, 1)])
+@pytest.mark.parametrize("size", [(20, 30), (127, 64), (128, 63), (1, 1), (9000, 4), (3, 20_000)])
 def test_hog_on_a_picture_smaller_than_its_window(size):
     found = detect_people(np.zeros((*size, 3), np.uint8), "hog")
     np.testing.assert_array_equal(found.boxes_xywh, [[0, 0, size[1], size[0]]])

@@ -11,16 +11,11 @@ import numpy as np
 import pytest
 
 from wbkit import loops
-from wbkit.annotations import KEYPOINT_FIELDS, load_annotations, load_results
+from wbkit.annotations import load_annotations, load_results
+from wbkit.columns import KEYPOINT_FIELDS
+from wbkit.doubts import doubts
 from wbkit.errors import InputError
-from wbkit.evaluate import (
-    STATISTICS,
-    doubts,
-    keypoint_errors,
-    per_part_table,
-    precision_recall,
-    reference_table,
-)
+from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import match, oks
 from wbkit.nms import _Suspects, oks_nms, rescore, rescore_and_nms, soft_oks_nms

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from wbkit.flow import trace
 from wbkit.hrnet import HighResolutionModule, PoseNet
+from wbkit.study.flow import trace
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SIZE = (64, 96)

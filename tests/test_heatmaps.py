@@ -9,11 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wbkit.heatmaps import (
-    HeatmapCodec,
+from wbkit.decoders import (
     argmax2d,
     blur,
-    gaussian_heatmaps,
     gaussian_kernel,
     log_derivatives,
     log_patches,
@@ -23,6 +21,7 @@ from wbkit.heatmaps import (
     refine_udp,
     taylor_step,
 )
+from wbkit.heatmaps import HeatmapCodec, gaussian_heatmaps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 bounded = settings(max_examples=40, deadline=None, derandomize=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from wbkit.lesson import begin, check
+from wbkit.study.lesson import begin, check
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from wbkit.decoders import argmax2d, refine_dark
 from wbkit.errors import InputError
-from wbkit.heatmaps import HeatmapCodec, argmax2d, refine_dark
-from wbkit.noise import NoiseModel, correlated_noise, disturbed, draw
-from wbkit.noise_fit import error_percentiles, fit_noise, radial_profile
+from wbkit.heatmaps import HeatmapCodec
+from wbkit.study.noise import NoiseModel, correlated_noise, disturbed, draw
+from wbkit.study.noise_fit import error_percentiles, fit_noise, radial_profile
 
 K = 4
 CODEC = HeatmapCodec((96, 128), (48, 64), sigma=2.0)

@@ -17,7 +17,7 @@ import torch
 
 from wbkit.annotations import load_annotations
 from wbkit.augment import Outcome, Region
-from wbkit.data import WholeBodyDataset, collate, persons_from_annotations, read_image
+from wbkit.data import WholeBodyDataset, collate, persons_from_annotations
 from wbkit.geometry import (
     box_to_center_scale,
     clip_boxes,
@@ -32,9 +32,11 @@ from wbkit.hardware import Hardware
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES, FLIP_PAIRS, KEYPOINTS, LOWER_BODY, SIGMAS, UPPER_BODY
+from wbkit.pictures import read_image
 from wbkit.predict import Predictor, normalize
 from wbkit.recipes import Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
-from wbkit.train import batch_loss, fit, heatmap_loss, learning_rate
+from wbkit.schedules import learning_rate
+from wbkit.train import batch_loss, fit, heatmap_loss
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"

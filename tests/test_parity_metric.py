@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wbkit.annotations import KEYPOINT_FIELDS, load_results
+from wbkit.annotations import load_results
+from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.evaluate import STATISTICS, per_part_table
 from wbkit.keypoints import PARTS
 from wbkit.nms import rescore_and_nms

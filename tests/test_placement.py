@@ -10,7 +10,7 @@ from wbkit.annotations import load_annotations
 from wbkit.data import persons_from_annotations
 from wbkit.errors import InputError
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
-from wbkit.placement import placement
+from wbkit.study.placement import placement
 
 
 def one_person(labelled: list[str]) -> dict:

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from wbkit.ablation import SIZES, published_table
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.plots.decoding import (
     plot_errors_under_noise,
@@ -26,6 +25,7 @@ from wbkit.plots.encoding import (
     show_encodings,
     show_pixel_grids,
 )
+from wbkit.study.published_dark import SIZES, published_table
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from wbkit.flow import trace
 from wbkit.hrnet import PoseNet
 from wbkit.plots import draw_network, show_branch_features
+from wbkit.study.flow import trace
 
 
 @pytest.fixture(autouse=True)

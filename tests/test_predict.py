@@ -9,19 +9,20 @@ import pytest
 import torch
 from small_coco import small_picture
 
-from wbkit.annotations import body_extent_areas, load_annotations
-from wbkit.data import CocoFolder, find_coco_folder, persons_from_annotations, read_image
+from wbkit.annotations import load_annotations
+from wbkit.columns import body_extent_areas
+from wbkit.data import CocoFolder, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, fix_aspect, warp_matrix, warp_points
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES, FLIP_PAIRS
+from wbkit.pictures import read_image
+from wbkit.pipeline import predict_persons, results_from_predictions
 from wbkit.predict import (
     Predictor,
     mirror_heatmaps,
     normalize,
-    predict_persons,
-    results_from_predictions,
 )
 from wbkit.recipes import RECIPES
 
@@ -346,6 +347,11 @@ def test_picture_as_a_view(predictor, picture):
 @pytest.fixture
 def folder(tiny_coco) -> CocoFolder:
     return find_coco_folder(tiny_coco)
+
+
+def test_an_array_larger_than_opencv_cuts_is_refused(predictor):
+    with pytest.raises(InputError, match=r"the picture is 40000 x 40 px\. OpenCV cuts up to 32000"):
+        predictor(np.zeros((40, 40_000, 3), np.uint8), [[0, 0, 30, 30]])
 
 
 def test_predict_persons_equals_the_predictor(folder, predictor):

@@ -13,7 +13,8 @@ from wbkit.evaluate import per_part_table
 from wbkit.files import cache_folder, data_folder
 from wbkit.hrnet import PoseNet
 from wbkit.nms import rescore_and_nms
-from wbkit.predict import Predictor, predict_persons
+from wbkit.pipeline import predict_persons
+from wbkit.predict import Predictor
 from wbkit.recipes import RECIPES
 
 TOLERANCE = 0.002

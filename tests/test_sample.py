@@ -15,7 +15,8 @@ from wbkit.hardware import Hardware
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import PARTS
 from wbkit.nms import rescore_and_nms
-from wbkit.predict import Predictor, predict_persons
+from wbkit.pipeline import predict_persons
+from wbkit.predict import Predictor
 from wbkit.recipes import RECIPES, Augmentation, Recipe, Schedule
 from wbkit.train import fit
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from wbkit import options
 from wbkit.annotations import load_annotations
 from wbkit.errors import InputError
 from wbkit.files import data_folder
-from wbkit.synth import write
+from wbkit.synth import scene, write
 
 SIZE = (120, 160)
 
@@ -208,7 +209,9 @@ def test_a_finished_data_set_is_not_overwritten(made):
 
 def test_command_line_options():
     parser = argparse.ArgumentParser(exit_on_error=False)
-    write.add_arguments(parser)
+    options.synth(parser)
+    (mixes,) = (action.choices for action in parser._actions if action.dest == "mix")
+    assert [*mixes] == [*scene.MIXES]
     parsed = parser.parse_args(["--out", "x", "--pictures", "3", "--size", "96x128", "--workers", "2"])
     assert (parsed.pictures, parsed.size, parsed.seed) == (3, (96, 128), 0)
     with pytest.raises(argparse.ArgumentError, match="WIDTHxHEIGHT"):

@@ -29,7 +29,8 @@ from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
 from wbkit.runs import Run, identity
-from wbkit.train import Loop, fit, fitted, learning_rate, with_batch
+from wbkit.schedules import fitted, learning_rate, with_batch
+from wbkit.train import Loop, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -276,15 +277,22 @@ def test_validation_that_is_killed_is_made_up_for(tmp_path, epochs):
     assert texts[0].count("\n") == 3  # the head and two validations
 
 
-def test_runs_from_before_a_field_of_recipes_go_on(tmp_path):
-    plain = identity(replace(SMALL, head_channels=0), 10, 5, 4)
-    fit(small_model(), SMALL, Blobs(), hardware=CPU, run=Run(tmp_path, plain), progress=False)
-    state = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert state["identity"]["recipe"].pop("head_channels") == 0
-    torch.save(state, tmp_path / "last.pt")
-    assert Run(tmp_path, plain, resume=True).state["step"] == 6
-    with pytest.raises(InputError, match=r"recipe\.head_channels 0, now 64"):
-        Run(tmp_path, identity(replace(SMALL, head_channels=64), 10, 5, 4), resume=True)
+def test_what_does_not_change_training_is_no_reason_to_refuse_a_run(tmp_path):
+    fit(small_model(), SMALL, Blobs(), hardware=CPU, run=Run(tmp_path, told()), progress=False)
+    moved = replace(SMALL, checkpoint_url="https://example.org/w.pth", published={"body": (0.5, 0.6)})
+    assert Run(tmp_path, identity(moved, 10, 5, 4), resume=True).state["step"] == 6
+
+
+def test_a_validation_may_tell_what_it_likes(tmp_path):
+    """Only wholebody or body decides; numbers that metrics.csv has no column for go to TensorBoard alone."""
+    run = Run(tmp_path, told())
+    table = {"wholebody": 0.5, "AR": 0.7}
+    fit(small_model(), SMALL, Blobs(), hardware=CPU, run=run, validate=lambda model: table, progress=False)
+    run.close()
+    assert Run(tmp_path, told(), resume=True).state["best"] == 0.5
+    lines = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert "AR" not in lines[0]
+    assert lines[-1].endswith(",0.5")
 
 
 def test_resume_refuses_another_run(tmp_path):

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from wbkit.annotations import load_annotations, load_results
 from wbkit.cli import main
 from wbkit.commands.models import load_predictor, shipped_model
-from wbkit.data import read_image
 from wbkit.detect import FoundPeople
 from wbkit.errors import InputError
 from wbkit.files import data_folder
 from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.matching import oks
+from wbkit.pictures import read_image
 from wbkit.recipes import RECIPES
 from wbkit.video import box_around, box_iou, follow, open_video, read_frames, write_frames
 

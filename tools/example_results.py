@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from wbkit.annotations import Results, load_annotations, save_results
+from wbkit.annotations import load_annotations, save_results
+from wbkit.columns import Results
 from wbkit.commands.models import load_predictor
 from wbkit.data import Persons, find_coco_folder, persons_from_annotations
 from wbkit.files import data_folder
 from wbkit.nms import rescore_and_nms
-from wbkit.predict import predict_persons
+from wbkit.pipeline import predict_persons
 
 FILES = {"flip_test": True, "no_flip_test": False}
 """Name of each file -> whether predictions are averaged over the mirrored picture."""

@@ -19,14 +19,14 @@ import pandas as pd
 
 from wbkit.annotations import load_annotations
 from wbkit.commands.models import load_predictor, shipped_model
-from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations, read_image
-from wbkit.evaluate import per_part_table
+from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations
 from wbkit.files import atomic_write, data_folder
 from wbkit.keypoints import PARTS
-from wbkit.nms import rescore_and_nms
-from wbkit.placement import PCK_LIMITS, placement
+from wbkit.pictures import read_image
+from wbkit.pipeline import predict_persons, score
 from wbkit.plots import draw_pose, training_curves
-from wbkit.predict import Predictor, predict_persons
+from wbkit.predict import Predictor
+from wbkit.study.placement import PCK_LIMITS, placement
 
 COLUMNS = ("AP", "AR", "mean OKS", *PCK_LIMITS)
 MARKS = ("<!-- measured -->", "<!-- end -->")
@@ -39,8 +39,7 @@ def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0, progress=False)
     if failures:
         raise SystemExit(f"{len(failures)} people were not predicted: {failures[0]}")
-    results = rescore_and_nms(raw, input_size=predictor.recipe.input_size)
-    table = per_part_table(annotations, results)[["AP", "AR"]]
+    table = score(annotations, raw, predictor.recipe)[1][["AP", "AR"]]
     table = table.join(placement(annotations, persons.ids, raw.keypoints))
     return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
 

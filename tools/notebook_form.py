@@ -21,13 +21,13 @@ SETUP_MARK = "# setup"
 SETUP = f"""\
 {SETUP_MARK}: on Colab this fetches wbkit first
 try:
-    from wbkit.lesson import begin, check
+    from wbkit.study.lesson import begin, check
 except ImportError:
     !git clone --quiet --depth 1 {REPOSITORY}
     %pip install --quiet --editable "wbkit[notebooks]"
     import sys
     sys.path.insert(0, "wbkit")  # a running kernel does not see what was just installed
-    from wbkit.lesson import begin, check
+    from wbkit.study.lesson import begin, check
 rng = begin()"""
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

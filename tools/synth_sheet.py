@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wbkit.annotations import KEYPOINT_FIELDS
+from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.keypoints import PARTS, SKELETON
 from wbkit.synth import camera, labels, scene
 from wbkit.synth.write import make_picture

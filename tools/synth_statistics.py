@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import BOXED_PARTS, VALID_PARTS, Annotations, load_annotations
+from wbkit.annotations import load_annotations
+from wbkit.columns import BOXED_PARTS, VALID_PARTS, Annotations
 from wbkit.keypoints import PARTS
 
 QUANTILES = (0.1, 0.5, 0.9)

@@ -1,15 +1,11 @@
-"""Published and own checkpoints -> PoseNet: recognise the layout, account for every key, refuse the rest.
+"""Published and own checkpoints -> PoseNet: account for every key, refuse the rest; and back to a file.
 
-Layouts: MMPose 1.x and PoseNet's own (`backbone.*`, `head.final_layer.*`), MMPose 0.x (`keypoint_head.*`),
-the original HRNet and DarkPose repositories (no prefix), HRNet's ImageNet classifiers. Own files are
-safetensors with width, number of keypoints and what the caller adds (such as the recipe) in the header.
+`wbkit.checkpoint_keys` recognises the layouts. Own files are safetensors with width, number of keypoints and
+what the caller adds (such as the recipe) in the header.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,55 +13,31 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from wbkit.download import fetch, is_url, verify_file
+from wbkit.checkpoint_keys import (
+    HEAD_BIAS,
+    HEAD_WEIGHT,
+    OFFICIAL_CHECKPOINTS,
+    Checkpoint,
+    CheckpointInfo,
+    describe_checkpoint,
+    read_checkpoint,
+    sizes_of,
+)
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
 from wbkit.hrnet import PoseNet
-from wbkit.recipes import RECIPES
-from wbkit.weight_files import existing_file, few, find_weights, read_content
-from wbkit.weight_files import read_metadata as read_metadata  # offered from here
+from wbkit.weight_files import few
 
-OFFICIAL_CHECKPOINTS = {r.name: r.checkpoint_url for r in RECIPES.values() if r.checkpoint_url}
-"""The two published whole-body systems, by the name of their recipe."""
-
+__all__ = [
+    "OFFICIAL_CHECKPOINTS",
+    "LoadReport",
+    "describe_checkpoint",
+    "load_pose_weights",
+    "save_pose_weights",
+]
 HEADS = ("load", "fresh", "carry_body")
-HEAD_WEIGHT, HEAD_BIAS = "head.final_layer.weight", "head.final_layer.bias"
-_HIDDEN_WEIGHT = "head.conv_layers.0.weight"
 NUM_BODY = 17
 BODY_FIRST = (17, 23, 133)  # COCO, with feet, whole body: heads whose first 17 maps are COCO's body
-_PREFIX = re.compile(r"((?:\w+\.)*?)(?:backbone\.)?stage[234]\.\d+\.(?:branches|fuse_layers)\.")
-_BACKBONE = re.compile(
-    r"(?:backbone\.)?((?:conv1|bn1|conv2|bn2|layer1|transition[123]|stage[234])\..+)", re.S
-)
-_HEAD = re.compile(r"(?:head\.|keypoint_head\.)?(final_layer\.(?:weight|bias)|conv_layers\.[01]\.\w+)")
-_CLASSIFIER = re.compile(
-    r"(?:backbone\.)?(?:incre_modules|downsamp_modules|final_layer\.\d|classifier)\..+|(?:neck|head\.fc)\..+"
-)
-_LOWER_OUTPUTS = re.compile(r"(?:backbone\.)?stage4\.2\.fuse_layers\.[123]\..+")
-
-
-@dataclass(frozen=True)
-class CheckpointInfo:
-    """What a checkpoint holds: enough to build its model, `PoseNet(width, num_keypoints, head_channels)`.
-
-    `num_keypoints` is None where there is no pose head (ImageNet and bare backbones), `head_channels` 0
-    where nothing but the last layer follows the backbone. `metadata` is the
-    safetensors header's, empty for other files; `verified` the hash that was compared, if any.
-    """
-
-    source: str
-    layout: str
-    width: int | None
-    num_keypoints: int | None
-    head_channels: int = 0
-    metadata: dict[str, str] = field(default_factory=dict)
-    verified: str | None = None
-
-    def __str__(self) -> str:
-        keypoints = "no pose head" if self.num_keypoints is None else f"{self.num_keypoints} keypoints"
-        checked = f"{self.verified} verified" if self.verified else "no hash to verify"
-        head = f", head of {self.head_channels} channels" * bool(self.head_channels)
-        return f"{self.source}: {self.layout}, width {self.width}, {keypoints}{head} ({checked})"
 
 
 @dataclass
@@ -128,17 +100,6 @@ class LoadReport:
         return "\n  ".join([str(self.info), *lines])
 
 
-@dataclass
-class _Checkpoint:
-    """A file's tensors by their own keys, and the model key that each stands for (None: no such)."""
-
-    info: CheckpointInfo
-    tensors: dict[str, Tensor]
-    targets: dict[str, str | None]
-    expendable: set[str]  # keys without a target that a load of the backbone alone may leave out
-    notes: list[str]
-
-
 def load_pose_weights(
     model: PoseNet,
     path_or_url: str | Path,
@@ -174,7 +135,7 @@ def load_pose_weights(
         raise InputError(f"weights are loaded into a PoseNet, not a {type(model).__name__}", remedy)
     if head not in HEADS:
         raise InputError(f'head="{head}" is unknown', f"Choose one of {', '.join(HEADS)}")
-    checkpoint = _read(path_or_url, entry)
+    checkpoint = read_checkpoint(path_or_url, entry)
     own = model.state_dict()
     _check_width(checkpoint.info, own)
     new, report = _match(own, checkpoint, head)
@@ -182,17 +143,9 @@ def load_pose_weights(
         _carry_body(own, new, checkpoint, report)
     _check_values(new, report, strict)
     if (strict and report.faults) or not report.used:
-        raise InputError(report.faults, _remedy(report.info, _sizes(own), head), file=report.source)
+        raise InputError(report.faults, _remedy(report.info, sizes_of(own), head), file=report.source)
     model.load_state_dict({**own, **new})
     return report
-
-
-def describe_checkpoint(path_or_url: str | Path, *, entry: str | None = None) -> CheckpointInfo:
-    """Layout, width, number of keypoints and metadata of a checkpoint, to build a model that fits it.
-
-    Args and errors: as for `load_pose_weights`.
-    """
-    return _read(path_or_url, entry).info
 
 
 def save_pose_weights(
@@ -212,7 +165,7 @@ def save_pose_weights(
             a place that cannot be written to.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    width, num_keypoints, _ = _sizes(state)
+    width, num_keypoints, _ = sizes_of(state)
     own = {"format": "pt", "layout": "wbkit", "width": str(width), "num_keypoints": str(num_keypoints)}
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str) or own.get(key, value) != value:
@@ -227,79 +180,7 @@ def save_pose_weights(
         save_file(state, temporary, {**metadata, **own})
 
 
-# Reading a file
-
-
-def _read(path_or_url: str | Path, entry: str | None) -> _Checkpoint:
-    """Fetch and verify if need be, read, find the weights inside, name the model key of each."""
-    if path_or_url in OFFICIAL_CHECKPOINTS and not Path(path_or_url).exists():
-        path_or_url = OFFICIAL_CHECKPOINTS[path_or_url]
-    path = fetch(path_or_url) if is_url(path_or_url) else existing_file(path_or_url)
-    verified = verify_file(path)
-    content, metadata = read_content(path)
-    weights, notes = find_weights(content, entry, path)
-    targets, expendable = _targets(weights, path)
-    tensors = {k: v for k, v in weights.items() if isinstance(v, Tensor)}
-    targets = {k: target if k in tensors else None for k, target in targets.items()}
-    sizes = _sizes({target: tensors[k] for k, target in targets.items() if target})
-    info = CheckpointInfo(str(path_or_url), _layout(targets, metadata), *sizes, metadata, verified)
-    return _Checkpoint(info, tensors, targets, expendable, notes)
-
-
-# Understanding its keys
-
-
-def _targets(keys: Iterable[str], path: Path) -> tuple[dict[str, str | None], set[str]]:
-    """The model key of every key of a file (None: the model has none), and which of the rest may go."""
-    prefixes = {match[1] for key in keys if (match := _PREFIX.match(key))}
-    if len(prefixes) != 1:
-        found = (
-            f"several HRNets: {few(map(repr, sorted(prefixes)))}" if prefixes else f"no HRNet: {few(keys)}"
-        )
-        raise InputError(f"holds {found}", "Give a file of one HRNet pose model or backbone", file=path)
-    (prefix,) = prefixes
-    targets, expendable = {}, set()
-    for key in keys:
-        bare = key.removeprefix(prefix)
-        backbone, head = _BACKBONE.fullmatch(bare), _HEAD.fullmatch(bare)
-        targets[key] = f"backbone.{backbone[1]}" if backbone else f"head.{head[1]}" if head else None
-        if _CLASSIFIER.fullmatch(bare) or _LOWER_OUTPUTS.fullmatch(bare):
-            targets[key] = None
-            expendable.add(key)
-    twice = [name for name, count in Counter(targets.values()).items() if name and count > 1]
-    if twice:
-        raise InputError(f"holds {few(twice)} under two names", "Remove one set of weights", file=path)
-    return targets, expendable
-
-
-def _layout(keys: Iterable[str], metadata: dict[str, str]) -> str:
-    """A name for the convention that the keys follow."""
-    if metadata.get("layout") == "wbkit":
-        return "wbkit"
-    for pattern, name in (
-        (r"(incre_modules|classifier|head\.fc|neck)\.", "ImageNet backbone"),
-        (r"keypoint_head\.final_layer\.", "MMPose 0.x"),
-        (r"head\.final_layer\.", "MMPose 1.x"),
-        (r"final_layer\.weight$", "original HRNet"),
-    ):
-        if any(re.search(rf"(^|\.){pattern}", key) for key in keys):
-            return name
-    return "backbone only"
-
-
-def _sizes(state: dict[str, Tensor]) -> tuple[int | None, int | None, int]:
-    """Width, number of keypoints (None where the key is missing), channels of the head's own convolution."""
-    keys = ("backbone.stage2.0.branches.0.0.conv1.weight", HEAD_WEIGHT, _HIDDEN_WEIGHT)
-    width, keypoints, hidden = (len(t) if (t := state.get(k)) is not None and t.ndim else None for k in keys)
-    return width, keypoints, hidden or 0
-
-
-# Fitting them to a model
-
-
-def _match(
-    own: dict[str, Tensor], checkpoint: _Checkpoint, head: str
-) -> tuple[dict[str, Tensor], LoadReport]:
+def _match(own: dict[str, Tensor], checkpoint: Checkpoint, head: str) -> tuple[dict[str, Tensor], LoadReport]:
     """Account for every key of both sides; the tensors that can be loaded, by model key."""
     report = LoadReport(checkpoint.info, notes=list(checkpoint.notes))
     new: dict[str, Tensor] = {}
@@ -327,7 +208,7 @@ def _match(
 
 
 def _carry_body(
-    own: dict[str, Tensor], new: dict[str, Tensor], checkpoint: _Checkpoint, report: LoadReport
+    own: dict[str, Tensor], new: dict[str, Tensor], checkpoint: Checkpoint, report: LoadReport
 ) -> None:
     """Add the model's last layer with rows 0..16 of the checkpoint's to `new`."""
     sources = {
@@ -357,9 +238,9 @@ def _carry_body(
 
 def _check_width(info: CheckpointInfo, own: dict[str, Tensor]) -> None:
     """Refuse another width at once: nearly every key would be of another shape."""
-    if info.width not in (None, _sizes(own)[0]):
+    if info.width not in (None, sizes_of(own)[0]):
         raise InputError(
-            f"this checkpoint is width {info.width}, the model is width {_sizes(own)[0]}",
+            f"this checkpoint is width {info.width}, the model is width {sizes_of(own)[0]}",
             f"Use {_posenet(info)} (on the command line, the --recipe that it was trained with)",
             file=info.source,
         )

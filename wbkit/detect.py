@@ -97,7 +97,8 @@ def hog_people(image_rgb: np.ndarray) -> FoundPeople:
     picture; overlapping ones are suppressed at IoU 0.4. The score is the SVM's margin through a logistic.
     """
     factor = min(1.0, _MAX_HOG_SIDE / max(image_rgb.shape[:2]))
-    small = cv2.resize(image_rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    size_wh = np.maximum(1, np.rint(factor * np.array(image_rgb.shape[1::-1]))).astype(int)
+    small = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA)
     hog = cv2.HOGDescriptor()
     hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())
     if small.shape[0] < _HOG_WINDOW[1] or small.shape[1] < _HOG_WINDOW[0]:

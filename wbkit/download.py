@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -109,14 +107,12 @@ def fetch(
     if folder is None and expected is None:
         name = pooch.utils.unique_file_name(url)
     path = (cache_folder("checkpoints") if folder is None else Path(folder)) / name
-    download = partial(_download, part=path.with_name(f".{name}.part"), expected=expected, progress=progress)
     try:
         if _is_good(path, expected):
             return path
-        with _one_process(path.with_name(f".{name}.lock")), _quiet(pooch.get_logger()):
-            if not _is_good(path, expected):
-                path.unlink(missing_ok=True)
-            pooch.retrieve(url, known_hash=None, fname=name, path=path.parent, downloader=download)
+        with _one_process(path.with_name(f".{name}.lock")):
+            if not _is_good(path, expected):  # another process may have fetched it
+                _download(url, path, expected, progress)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         problem = "the disk is full" if full else f"cannot be written ({error.strerror or error})"
@@ -173,21 +169,9 @@ def _one_process(lock: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Keep pooch from advising to pass it a full hash: the prefix is verified here."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _download(
-    url: str, output: str, _pooch: object, *, part: Path, expected: str | None, progress: bool
-) -> None:
-    """pooch's downloader: complete `part`, verify it, move it to `output`."""
+def _download(url: str, path: Path, expected: str | None, progress: bool) -> None:
+    """Complete the part that is there, verify it, move it to `path`."""
+    part = path.with_name(f".{path.name}.part")
     resumed = part.exists()
     if resumed and expected is None and not _tag_file(part).exists():
         part.unlink()  # nothing could tell whether the rest belongs to the same file
@@ -195,11 +179,11 @@ def _download(
     found = None if expected is None else _file_hash(part, expected)
     _tag_file(part).unlink(missing_ok=True)
     if found is None or found.startswith(expected):
-        os.replace(part, output)
+        os.replace(part, path)
         return
     part.unlink()
     if resumed:  # its beginning may have been another version of the file: once more, from zero
-        return _download(url, output, _pooch, part=part, expected=expected, progress=progress)
+        return _download(url, path, expected, progress)
     raise InputError(
         f"the downloaded file has the wrong hash and was removed: expected {expected}, found {found}",
         f"Try again; if it stays so, the file there has changed or a proxy answers in its place: {BY_HAND}",

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wbkit.checkpoints import save_pose_weights
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
 from wbkit.hrnet import PoseNet
@@ -105,11 +104,6 @@ def mmpose_config(model: PoseNet, recipe: Recipe, name: str) -> str:
         kernels=[3] * len(hidden),
         dataset="CocoWholeBodyDataset" if recipe.num_keypoints == NUM_KEYPOINTS else "CocoDataset",
     )
-
-
-def export_safetensors(model: PoseNet, path: str | Path, recipe: Recipe, half: bool = False) -> None:
-    """Write wbkit's own format; `half` stores convolutions in float16, half the size."""
-    save_pose_weights(model, path, recipe.metadata(), torch.float16 if half else None)
 
 
 class CropsToHeatmaps(nn.Module):

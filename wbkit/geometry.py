@@ -139,6 +139,20 @@ def warp_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (linear @ np.asarray(points, np.float64)[..., None])[..., 0] + offset
 
 
+def box_matrices(
+    boxes_xywh: np.ndarray, input_size: tuple[int, int], padding: float = 1.25, udp: bool = False
+) -> np.ndarray:
+    """Image -> crop matrices of boxes, padded and of the crop's aspect: (N, 4) -> (N, 2, 3)."""
+    center, scale = box_to_center_scale(boxes_xywh, padding)
+    pairs = zip(center, fix_aspect(scale, input_size), strict=True)
+    return np.array([warp_matrix(c, s, 0.0, input_size, udp) for c, s in pairs]).reshape(-1, 2, 3)
+
+
+def points_to_image(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Points in crops back in their pictures: (N, K, 2) crop px, (N, 2, 3) image -> crop -> (N, K, 2)."""
+    return warp_points(points, np.array([invert_warp(m) for m in matrices]).reshape(-1, 1, 2, 3))
+
+
 def crop_image(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
     """Cut the region out of an image: (H, W, C) uint8 -> (H', W', C), bilinear, black outside."""
     return cv2.warpAffine(image, matrix, tuple(input_size), flags=cv2.INTER_LINEAR)

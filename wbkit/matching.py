@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wbkit import loops
-from wbkit.annotations import SCORED_PARTS, Annotations, Results
+from wbkit.columns import SCORED_PARTS, Annotations, Results
 from wbkit.errors import InputError
 from wbkit.keypoints import PARTS, SIGMAS
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from wbkit import loops
-from wbkit.annotations import SCORED_PARTS, Results, body_extent_areas
+from wbkit.columns import SCORED_PARTS, Results, body_extent_areas
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, fix_aspect
 from wbkit.keypoints import SIGMAS

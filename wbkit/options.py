@@ -9,6 +9,10 @@ from pathlib import Path
 
 from wbkit.keypoints import PARTS
 
+INPUT_SIZE = (
+    "crops of the model that made the results (the shipped one: 256x384): duplicates are judged by boxes of "
+    "this shape when rescoring (default: 192x256)"
+)
 EXAMPLES = {
     "demo": """examples:
   wbkit demo                                   the embedded people, or data/coco if you have it
@@ -84,8 +88,7 @@ PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]'). From a pho
   crops, matrices = predictor.cut(image, boxes)
   heatmaps = onnxruntime.InferenceSession("tiny.onnx").run(None, {"crops": np.stack(crops)})[0]
   points, scores = predictor.codec.decode(torch.from_numpy(heatmaps))  # (N, 133, 2) pixels of the crops
-  to_image = np.stack([wbkit.geometry.invert_warp(m) for m in matrices])[:, None]
-  points = wbkit.geometry.warp_points(points.numpy(), to_image)""",
+  points = wbkit.geometry.points_to_image(points.numpy(), matrices)""",
     "synth": """examples:
   wbkit synth --out data/people --pictures 20000 --val 500 --seed 1 --workers 8
   wbkit synth --out data/hard --pictures 20000 --seed 2 --mix hard      more seats, squats, backs, far people
@@ -143,7 +146,8 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
 def _device_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
-    add("--batch-size", type=int, metavar="N", help="people a batch (default: 32, for predict on a CPU 8)")
+    text = "people a batch (default: 32, for predict on a CPU 8)"
+    add("--batch-size", type=positive(int), metavar="N", help=text)
 
 
 def predict(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +163,7 @@ def predict(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--detect-every",
-        type=int,
+        type=positive(int),
         default=15,
         metavar="N",
         help="frames of a video; between them people are followed (default: %(default)s)",
@@ -192,6 +196,7 @@ def evaluate(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="first rescore (box score x mean keypoint score) and suppress duplicates, as MMPose",
     )
+    files.add_argument("--input-size", type=size_wh, default=(192, 256), metavar="WxH", help=INPUT_SIZE)
     files.add_argument(
         "--reference", action="store_true", help="also run xtcocotools, and print the largest difference"
     )
@@ -212,7 +217,7 @@ def evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _workers_option(parser: argparse.ArgumentParser) -> None:
     text = "processes that read pictures (default: %(default)s)"
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help=text)
+    parser.add_argument("--workers", type=not_negative, default=2, metavar="N", help=text)
 
 
 def reproduce(parser: argparse.ArgumentParser) -> None:
@@ -231,6 +236,7 @@ def analyse(parser: argparse.ArgumentParser) -> None:
     from wbkit.failure_report.options import EPILOG, add_arguments
 
     add_arguments(parser)
+    parser.add_argument("--input-size", type=size_wh, default=(192, 256), metavar="WxH", help=INPUT_SIZE)
     parser.epilog = EPILOG
 
 
@@ -252,6 +258,23 @@ def positive(kind: type) -> Callable[[str], float]:
     return number
 
 
+def not_negative(text: str) -> int:
+    """An argparse type: 0, 1, 2, ..."""
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def size_wh(text: str) -> tuple[int, int]:
+    """An argparse type: "384x512" -> (384, 512)."""
+    try:
+        width, height = (int(n) for n in text.lower().split("x"))
+    except ValueError as error:
+        problem = f"{text!r} is no size; write WIDTHxHEIGHT, such as 384x512"
+        raise argparse.ArgumentTypeError(problem) from error
+    return width, height
+
+
 def parts(text: str) -> tuple[str, ...]:
     """An argparse type: names of parts, between commas."""
     names = tuple(text.split(","))
@@ -262,8 +285,6 @@ def parts(text: str) -> tuple[str, ...]:
 
 
 def _what_to_train(parser: argparse.ArgumentParser) -> None:
-    from wbkit.synth.write import parse_size
-
     add = parser.add_argument_group("what").add_argument
     add(
         "--recipe",
@@ -287,13 +308,13 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=positive(int), metavar="N", help="milestones move in proportion")
     add(
         "--input-size",
-        type=parse_size,
+        type=size_wh,
         metavar="WxH",
         help="other crops than the recipe's: start small, then --init from there",
     )
     add("--batch-size", type=positive(int), metavar="N", help="over all processes")
     add("--learning-rate", type=positive(float), metavar="LR", help="default: the recipe's, scaled")
-    add("--seed", type=int, default=0, metavar="S", help="default: 0")
+    add("--seed", type=not_negative, default=0, metavar="S", help="default: 0")
 
 
 def _training_data(add: Callable) -> None:
@@ -335,7 +356,13 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
     add(
         "--micro-batch", type=positive(int), metavar="N", help="samples a forward pass, where memory is short"
     )
-    add("--workers", type=int, default=1, metavar="N", help="processes that make samples (default: 1)")
+    add(
+        "--workers",
+        type=not_negative,
+        default=1,
+        metavar="N",
+        help="processes that make samples (default: 1)",
+    )
     add("--compile", action="store_true", help="torch.compile (GPUs)")
     add("--sync-bn", action="store_true", help="BatchNorm over all GPUs")
     add("--freeze-bn", action="store_true", help="BatchNorm keeps its statistics")
@@ -358,9 +385,20 @@ def export(parser: argparse.ArgumentParser) -> None:
 
 
 def synth(parser: argparse.ArgumentParser) -> None:
-    from wbkit.synth.write import add_arguments
-
-    add_arguments(parser)
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to write; must be new or unfinished")
+    add("--pictures", type=int, required=True, metavar="N", help="training pictures")
+    add("--val", type=int, default=0, metavar="N", help="validation pictures (default 0)")
+    add("--seed", type=int, default=0, metavar="S", help="picture i depends on (S, i) only (default 0)")
+    add("--workers", type=int, metavar="W", help="processes (default: one a CPU core)")
+    add("--size", type=size_wh, default=(384, 512), metavar="WxH", help="pixels (default 384x512)")
+    add(
+        "--mix",
+        choices=("everyday", "hard"),
+        default="everyday",
+        help="hard: more people who sit, squat, turn away, stand far off, more hands near by "
+        "(default: %(default)s)",
+    )
 
 
 def download(parser: argparse.ArgumentParser) -> None:

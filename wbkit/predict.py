@@ -6,24 +6,20 @@ crop -> normalise -> network (plain and mirrored) -> decode -> back through the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
-from wbkit.annotations import Results, body_extent_areas
-from wbkit.data import Persons, WholeBodyDataset, make_loader
 from wbkit.errors import InputError, memory_for
-from wbkit.geometry import box_to_center_scale, crop_image, fix_aspect, invert_warp, warp_matrix, warp_points
+from wbkit.geometry import box_matrices, crop_image, points_to_image
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.inference import prepare
-from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS
+from wbkit.keypoints import FLIP_INDICES
 from wbkit.memory import keep_freed_memory
-from wbkit.nms import rescore
+from wbkit.pictures import require_size
 from wbkit.recipes import RECIPES, Recipe
 
 MEAN_RGB = (123.675, 116.28, 103.53)
@@ -141,13 +137,9 @@ class Predictor:
         """Crops (H, W, 3) uint8 and image -> crop matrices (2, 3), one a box."""
         boxes = checked_boxes(image_rgb, boxes_xywh)
         size = self.recipe.input_size
-        center, scale = box_to_center_scale(boxes, self.recipe.padding)
-        scale = fix_aspect(scale, size)
-        matrices = [warp_matrix(c, s, 0.0, size) for c, s in zip(center, scale, strict=True)]
-        pixels = matrices
-        if self.recipe.udp:
-            pixels = [warp_matrix(c, s, 0.0, size, udp=True) for c, s in zip(center, scale, strict=True)]
-        return [crop_image(image_rgb, m, size) for m in pixels], matrices
+        matrices = box_matrices(boxes, size, self.recipe.padding)
+        pixels = box_matrices(boxes, size, self.recipe.padding, udp=True) if self.recipe.udp else matrices
+        return [crop_image(image_rgb, m, size) for m in pixels], [*matrices]
 
     @torch.inference_mode()
     def heatmaps(self, crops: Tensor) -> Tensor:
@@ -196,8 +188,7 @@ class Predictor:
         keypoints, scores = self.codec.decode(maps, self.refine)
         if not torch.isfinite(scores).all():
             raise InputError("the network's heatmaps hold NaN or inf", "Check the checkpoint, or use float32")
-        to_image = np.stack([invert_warp(m) for m in matrices])[:, None]  # (B, 1, 2, 3)
-        points = warp_points(keypoints.cpu().numpy(), to_image)  # (B, K, 2)
+        points = points_to_image(keypoints.cpu().numpy(), matrices)  # (B, K, 2)
         return points.astype(np.float32), scores.cpu().numpy()
 
     def _run(self, crops: list, matrices: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -228,8 +219,9 @@ def checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
     """(N, 4) float64, or an InputError that names the box."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        remedy = "Give RGB pixels as a uint8 array (H, W, 3), as wbkit.data.read_image does"
+        remedy = "Give RGB pixels as a uint8 array (H, W, 3), as wbkit.pictures.read_image does"
         raise InputError(f"the image is {what}", remedy)
+    require_size(image)
     try:
         boxes = np.asarray(boxes_xywh, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -254,57 +246,3 @@ def checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
                 record=f"box {index}",
             )
     return boxes
-
-
-def predict_persons(
-    predictor: Predictor,
-    persons: Persons,
-    image_folder: str | Path,
-    *,
-    workers: int = 2,
-    progress: bool = True,
-) -> tuple[Results, list[str]]:
-    """Predict many boxes in many pictures, read and cut by worker processes.
-
-    Args:
-        persons: boxes to look into (`wbkit.data.persons_from_...`).
-        image_folder: where their pictures lie.
-        workers: processes that read pictures.
-        progress: show a bar with persons a second.
-
-    Returns:
-        Results with scores rescored as the recipe says (not yet suppressed), boxes and box scores;
-        and one message for every person that is missing because its picture could not be read.
-    """
-    dataset = WholeBodyDataset(persons, image_folder, predictor.recipe, keep_failures=True)
-    keypoints = np.zeros((len(persons), predictor.recipe.num_keypoints, 3))
-    failures: dict[int, str] = {}
-    with tqdm(total=len(persons), desc="predict", unit="person", disable=not progress) as bar:
-        for batch in make_loader(dataset, predictor.batch_size, workers=workers):
-            failures.update(batch["failures"])
-            if "crop" in batch:
-                xy, scores = predictor.predict_crops(batch["crop"], batch["matrix"].numpy())
-                keypoints[batch["person"].numpy()] = np.concatenate([xy, scores[..., None]], -1)
-            bar.update(len(batch["failures"]) + len(batch.get("person", ())))
-    good = np.array([i not in failures for i in range(len(persons))], dtype=bool)
-    kept = persons.select(good)
-    results = results_from_predictions(kept, keypoints[good], predictor.recipe)
-    return results, [f"person {persons.ids[i]}: {message}" for i, message in sorted(failures.items())]
-
-
-def results_from_predictions(persons: Persons, keypoints: np.ndarray, recipe: Recipe) -> Results:
-    """Predicted keypoints (N, K, 3) of `persons` as rescored `Results`; for K < 133 the rest is 0."""
-    rest = NUM_KEYPOINTS - keypoints.shape[1]
-    keypoints = np.pad(keypoints, ((0, 0), (0, rest), (0, 0)))  # (N, 133, 3)
-    raw = Results(
-        source="predictions",
-        image_ids=persons.image_ids,
-        keypoints=keypoints,
-        scores=persons.box_scores,
-        areas=body_extent_areas(keypoints),
-        part_scores=np.repeat(persons.box_scores[:, None], 5, axis=1),
-        boxes_xywh=persons.boxes_xywh,
-        box_scores=persons.box_scores,
-        ids=persons.ids,
-    )
-    return rescore(raw, recipe.keypoint_threshold)

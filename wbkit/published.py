@@ -1,7 +1,7 @@
 """The published rows beside what was measured here: AP and AR of both systems, part by part.
 
 Published are the numbers of MMPose 0.x's pages; those of MMPose 1.x differ by 0.002 at most for the same
-checkpoints (`wbkit.ablation.PUBLISHED_PARTS` has its W32).
+checkpoints (`wbkit.study.published_dark.PUBLISHED_PARTS` has its W32).
 """
 
 from __future__ import annotations

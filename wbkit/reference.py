@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from wbkit.annotations import KEYPOINT_FIELDS, PERSON_CATEGORY, Annotations, Results
+from wbkit.columns import KEYPOINT_FIELDS, Annotations, Results
 from wbkit.errors import InputError
 from wbkit.files import read_json
 from wbkit.keypoints import PARTS, SIGMAS
+from wbkit.tables import PERSON_CATEGORY
 
 
 def import_xtcocotools() -> tuple[type, type]:

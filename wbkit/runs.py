@@ -8,13 +8,12 @@ metrics.csv        one row an update that was logged, one a validation; TensorBo
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from wbkit.errors import InputError
@@ -32,7 +31,8 @@ def identity(recipe: Recipe, samples: int, seed: int, batch: int, data: int = 0)
     `data` is the samples' fingerprint. Device, precision, micro-batch and number of processes are left out:
     a run may go on elsewhere, and is then the same to rounding and BatchNorm's statistics only.
     """
-    told = {"recipe": asdict(recipe), "samples": samples, "seed": seed, "batch": batch, "data": data}
+    trained = replace(recipe, published={}, checkpoint_url=None)
+    told = {"recipe": asdict(trained), "samples": samples, "seed": seed, "batch": batch, "data": data}
     return json.loads(json.dumps(told))
 
 
@@ -80,7 +80,7 @@ class Run:
         state, _ = read_content(self.last)
         if not isinstance(state, dict) or "identity" not in state:
             raise InputError("is no state of wbkit's training", "Give another --out", file=self.last)
-        changed = differences(_completed(state["identity"]), self.identity)
+        changed = differences(state["identity"], self.identity)
         if changed:
             raise InputError(
                 f"was made with other settings ({'; '.join(changed[:4])})",
@@ -113,28 +113,18 @@ class Run:
         """The rows of metrics.csv up to `step`: those after it were of updates that are lost."""
         if not step or not self.metrics.exists():
             return []
-        with self.metrics.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        rows = pd.read_csv(self.metrics, dtype=str, keep_default_na=False).to_dict("records")
+        return [row for row in rows if int(row["step"]) <= step]
 
     def _write_rows(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, (*COLUMNS, *AP_COLUMNS), restval="")
-        writer.writeheader()
-        writer.writerows(self._rows)
         with atomic_write(self.metrics) as temporary:
-            temporary.write_text(text.getvalue())
+            pd.DataFrame(self._rows, columns=[*COLUMNS, *AP_COLUMNS]).to_csv(temporary, index=False)
 
     def close(self) -> None:
         """Write what is not yet written."""
         self._write_rows()
         if self._board is not None:
             self._board.close()
-
-
-def _completed(identity: dict[str, Any]) -> dict[str, Any]:
-    """An older run's identity with the defaults of fields that recipes have got since."""
-    later = {f.name: f.default for f in fields(Recipe) if f.default is not MISSING}
-    return {**identity, "recipe": {**later, **identity["recipe"]}}
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:

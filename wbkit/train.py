@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
@@ -27,8 +27,9 @@ from wbkit.hardware import Hardware, rank_and_world
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.memory import keep_freed_memory
 from wbkit.predict import normalize
-from wbkit.recipes import Recipe, Schedule
+from wbkit.recipes import Recipe
 from wbkit.runs import Run
+from wbkit.schedules import fitted, learning_rate
 
 LOG_EVERY = 20  # updates a row of metrics.csv
 
@@ -59,30 +60,6 @@ def batch_loss(
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         predicted = model(images.contiguous(memory_format=torch.channels_last))  # (B, K, H/4, W/4)
     return heatmap_loss(predicted.float(), target, weights)
-
-
-def learning_rate(step: int, steps_per_epoch: int, schedule: Schedule) -> float:
-    """The rate of update `step` (from 0): linear warm-up, then drops at milestones or a line to 0.
-
-    The warm-up is MMEngine's LinearLR: factor start + (1 - start) * step / (warmup_steps - 1).
-    """
-    rise = min(step / (schedule.warmup_steps - 1), 1.0) if schedule.warmup_steps > 1 else 1.0
-    warmup = schedule.warmup_factor + (1 - schedule.warmup_factor) * rise
-    if schedule.to_zero:
-        return schedule.learning_rate * warmup * (1 - step / (schedule.epochs * steps_per_epoch))
-    drops = sum(step >= m * steps_per_epoch for m in schedule.milestones)
-    return schedule.learning_rate * warmup * schedule.gamma**drops
-
-
-def fitted(schedule: Schedule, steps_per_epoch: int) -> Schedule:
-    """The schedule with a warm-up of at most half of all updates, for very small runs."""
-    return replace(schedule, warmup_steps=min(schedule.warmup_steps, schedule.epochs * steps_per_epoch // 2))
-
-
-def with_batch(schedule: Schedule, batch_size: int) -> Schedule:
-    """The schedule for another total batch: the learning rate grows in proportion (Goyal et al. 2017)."""
-    rate = schedule.learning_rate * batch_size / schedule.batch_size
-    return replace(schedule, batch_size=batch_size, learning_rate=rate)
 
 
 @dataclass
@@ -322,7 +299,7 @@ class Loop:
         from wbkit.checkpoints import save_pose_weights
 
         table = validate(self.model)
-        score = table.get("wholebody", table["body"])
+        score = table["wholebody"] if "wholebody" in table else table["body"]
         if self.run:
             self.run.log(state.step, **table)
         if score > state.best:  # False where there is none (NaN)

@@ -11,16 +11,19 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from wbkit.annotations import Annotations, Results, load_annotations, save_results
+from wbkit.annotations import load_annotations, save_results
+from wbkit.columns import Annotations, Results
+from wbkit.commands.evaluate import save_table, show_table
 from wbkit.commands.models import load_predictor
-from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations, read_image
+from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
-from wbkit.evaluate import keypoint_errors, per_part_table
+from wbkit.evaluate import keypoint_errors
 from wbkit.files import atomic_write, data_folder
 from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.matching import match
-from wbkit.nms import rescore_and_nms
-from wbkit.predict import Predictor, predict_persons
+from wbkit.pictures import read_image
+from wbkit.pipeline import predict_persons, score
+from wbkit.predict import Predictor
 
 MAX_PERSONS = 300  # predicted: a minute on two cores; the embedded set has fewer
 SHOWN = 6  # pictures drawn
@@ -59,12 +62,10 @@ def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.
         raise InputError(
             f"{len(failures)} people were not predicted: {failures[0]}", "Fetch the pictures again"
         )
-    results = rescore_and_nms(raw, input_size=predictor.recipe.input_size)
-    table = per_part_table(annotations, results)
+    results, table = score(annotations, raw, predictor.recipe)
     report(table, keypoint_errors(annotations, results))
     save_results(out / "results.json", raw)
-    with atomic_write(out / "table.csv") as temporary:
-        table.to_csv(temporary)
+    save_table(table, out / "table.csv")
     draw(out, annotations, results, persons, predictor, folder.images)
     print(f"\nWritten to {out}: results.json, table.csv, poses.png, heatmaps.png, precision_recall.png")
     return table
@@ -95,13 +96,12 @@ def _first_images(persons: Persons) -> np.ndarray:
 
 def report(table: pd.DataFrame, errors: pd.DataFrame) -> None:
     """Print the per-part table and the ten worst keypoints."""
-    print("\nAP and AR by part (COCO-WholeBody evaluation; nan: nobody has labels there)")
-    print(table.to_string(float_format="{:.3f}".format))
+    show_table(table, "AP and AR by part (COCO-WholeBody evaluation; nan: nobody has labels there)")
     worst = errors.dropna().sort_values("similarity").head(10)
-    print(
-        "\nThe ten worst keypoints: mean over the people found, similarity = what it adds to OKS (1 is best)"
+    title = (
+        "The ten worst keypoints: mean over the people found, similarity = what it adds to OKS (1 is best)"
     )
-    print(worst.to_string(float_format="{:.3f}".format))
+    show_table(worst, title)
 
 
 def draw(

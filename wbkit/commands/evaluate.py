@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from wbkit.annotations import (
-    Annotations,
-    load_annotations,
-    load_detections,
-    load_results,
-    results_to_json,
-    save_results,
-)
+from wbkit.annotations import load_annotations, load_detections, load_results, results_to_json, save_results
+from wbkit.columns import Annotations
+from wbkit.doubts import doubts, unrescored
 from wbkit.errors import InputError
-from wbkit.evaluate import doubts, per_part_table, reference_table, unrescored
+from wbkit.evaluate import per_part_table, reference_table
 from wbkit.files import atomic_write, read_json
-from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
 
 if TYPE_CHECKING:  # imports torch
@@ -73,7 +67,7 @@ def evaluate_results(options: argparse.Namespace) -> None:
     annotations, results = load_annotations(options.annotations), load_results(options.results)
     notes = doubts(annotations, results)
     if options.rescore:
-        results = rescore_and_nms(results)
+        results = rescore_and_nms(results, input_size=options.input_size)
     else:
         notes += unrescored(results)
     table = per_part_table(annotations, results)
@@ -96,7 +90,7 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
         )
     from wbkit.commands.models import load_predictor
     from wbkit.data import find_coco_folder
-    from wbkit.predict import predict_persons
+    from wbkit.pipeline import predict_persons, score
 
     folder = find_coco_folder(options.data)
     annotations = load_annotations(folder.annotations)
@@ -113,11 +107,7 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     )
     raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
     recipe = predictor.recipe
-    names = ("input_size", "keypoint_threshold", "nms_threshold")
-    results = rescore_and_nms(raw, **{name: getattr(recipe, name) for name in names})
-    table = per_part_table(annotations, results)
-    if recipe.num_keypoints < len(KEYPOINTS):
-        table = table.loc[["body"]]
+    _, table = score(annotations, raw, recipe)
     show_table(table, f"{recipe.name} on {folder.annotations}, {options.boxes} boxes")
     show_published(table, recipe.published, options.boxes)
     save_table(table, options.out)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+import torch
+
+from wbkit.checkpoints import save_pose_weights
 from wbkit.commands.models import load_predictor
 from wbkit.errors import InputError
-from wbkit.export import export_mmpose, export_onnx, export_safetensors
+from wbkit.export import export_mmpose, export_onnx
 
 FORMATS = {".pth": "mmpose", ".onnx": "onnx", ".safetensors": "safetensors"}
 
@@ -31,5 +34,5 @@ def export(options: argparse.Namespace) -> None:
         config = export_mmpose(model, options.out, recipe)
         print(f"MMPose's configuration for it: {config}")
     else:
-        export_safetensors(model, options.out, recipe, options.half)
+        save_pose_weights(model, options.out, recipe.metadata(), torch.float16 if options.half else None)
     print(f"Written: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")

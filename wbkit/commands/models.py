@@ -8,15 +8,12 @@ from pathlib import Path
 
 import torch
 
-from wbkit.checkpoints import describe_checkpoint, load_pose_weights
+from wbkit.checkpoints import NUM_BODY, describe_checkpoint, load_pose_weights
 from wbkit.errors import InputError
 from wbkit.files import data_folder
 from wbkit.hrnet import PoseNet
-from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.predict import Predictor, find_recipe
 from wbkit.recipes import RECIPES, Recipe
-
-BODY = KEYPOINTS[PARTS["body"]]
 
 
 def shipped_model() -> Path | None:
@@ -70,8 +67,8 @@ def load_predictor(
             "Give the --recipe that it was trained with",
             file=checkpoint,
         )
-    if info.num_keypoints == len(BODY):  # the first run of a + recipe
-        chosen = replace(chosen, num_keypoints=len(BODY))
+    if info.num_keypoints == NUM_BODY:  # the first run of a + recipe
+        chosen = replace(chosen, num_keypoints=NUM_BODY)
     model = PoseNet(chosen.width, chosen.num_keypoints, info.head_channels)
     report = load_pose_weights(model, checkpoint)
     print(f"{report.info}; recipe {chosen.name}, crops of {'{}x{}'.format(*chosen.input_size)} px")

@@ -20,13 +20,11 @@ from wbkit.commands.models import load_predictor, shipped_model
 from wbkit.commands.photos import Photo, list_photos, results_place
 from wbkit.commands.results import Outcome, count, draw, finish, rescored_records, save_drawing
 from wbkit.commands.video import is_video, predict_video
-from wbkit.data import read_image
 from wbkit.detect import ADVICE, detect_people, usable_detector
 from wbkit.errors import InputError
 from wbkit.keypoints import PART_OF_KEYPOINT, PARTS
+from wbkit.pictures import read_image
 from wbkit.predict import Predictor, checked_boxes
-
-LARGEST = 32_000  # px, a side; OpenCV's warp ends at 32,767
 
 
 def predict_files(options: argparse.Namespace) -> None:
@@ -166,8 +164,6 @@ def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, bool]:
         InputError: the picture cannot be used, or a box does not fit it.
     """
     image, guessed = read_image(photo.path), False
-    if max(image.shape) > LARGEST:
-        raise InputError(f"is {image.shape[1]} x {image.shape[0]} px", f"OpenCV cuts up to {LARGEST}")
     if photo.boxes_xywh is None:
         found = detect_people(image, detector)
         photo = replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores)

@@ -9,15 +9,16 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import KEYPOINT_FIELDS, results_from_arrays
+from wbkit.annotations import results_to_json
+from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.commands.journal import forget
 from wbkit.commands.photos import Photo
 from wbkit.data import Persons
 from wbkit.errors import InputError
 from wbkit.files import atomic_write, write_json
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
+from wbkit.pipeline import results_from_predictions
 from wbkit.plots import draw_pose
-from wbkit.predict import results_from_predictions
 from wbkit.recipes import Recipe
 
 DRAWN_SIDE = 1280  # px; smaller pictures are enlarged for drawing, up to thrice: a face has 68 points
@@ -125,19 +126,10 @@ def rescored_records(
     recipe: Recipe,
 ) -> list[dict]:
     """COCO-WholeBody results of n people, rescored as the recipe says: (n,), (n, 4), (n,), (n, K, 3)."""
-    n = len(keypoints)
-    persons = Persons(
-        image_ids=image_ids,
-        file_names=np.full(n, ""),
-        boxes_xywh=boxes_xywh,
-        box_scores=box_scores,
-        ids=np.arange(n),
-        keypoints=np.zeros(keypoints.shape),
-    )
-    found = results_from_predictions(persons, keypoints, recipe)
-    return results_from_arrays(
-        found.keypoints, found.boxes_xywh, found.image_ids, found.scores, box_scores=found.box_scores
-    )
+    unknown = np.full(len(keypoints), -1)
+    names = np.full(len(keypoints), "")
+    persons = Persons(image_ids, names, boxes_xywh, box_scores, unknown, np.zeros(keypoints.shape))
+    return results_to_json(results_from_predictions(persons, keypoints, recipe))
 
 
 def draw(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, look: dict) -> np.ndarray:

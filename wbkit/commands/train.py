@@ -22,15 +22,16 @@ from wbkit.data import (
     join_persons,
     persons_from_annotations,
 )
+from wbkit.doubts import absent_parts
 from wbkit.errors import InputError
-from wbkit.evaluate import absent_parts, per_part_table
 from wbkit.hardware import Hardware, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
-from wbkit.nms import rescore_and_nms
-from wbkit.predict import Predictor, find_recipe, predict_persons
+from wbkit.pipeline import predict_persons, score
+from wbkit.predict import Predictor, find_recipe
 from wbkit.recipes import Recipe
 from wbkit.runs import Run, identity
-from wbkit.train import fit, with_batch
+from wbkit.schedules import with_batch
+from wbkit.train import fit
 
 
 def train(options: argparse.Namespace) -> None:
@@ -169,10 +170,7 @@ def validation(
         raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
         if failures:
             print(f"\n{len(failures)} of {len(persons)} people count as missed: {'; '.join(failures[:3])}")
-        results = rescore_and_nms(raw, input_size=recipe.input_size)
-        table = per_part_table(annotations, results)
-        if recipe.num_keypoints < 133:
-            table = table.loc[["body"]]
+        _, table = score(annotations, raw, recipe)
         print("\n" + table[["AP", "AR"]].T.to_string(float_format="{:.3f}".format))
         return table.AP.to_dict()
 

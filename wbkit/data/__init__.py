@@ -1,9 +1,8 @@
-"""From files to batches: pictures, persons, samples, loaders, and where all that lies."""
+"""From files to batches: persons, samples, loaders, and where all that lies."""
 
 from wbkit.data.folders import DETECTIONS, CocoFolder, find_coco_folder, has_split
 from wbkit.data.loading import EpochSampler, collate, make_loader
 from wbkit.data.persons import Persons, join_persons, persons_from_annotations, persons_from_detections
-from wbkit.data.pictures import read_image
 from wbkit.data.samples import SyntheticPeople, WholeBodyDataset, cut_sample
 
 __all__ = [
@@ -21,5 +20,4 @@ __all__ = [
     "make_loader",
     "persons_from_annotations",
     "persons_from_detections",
-    "read_image",
 ]

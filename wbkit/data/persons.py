@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wbkit.annotations import Annotations, Detections
+from wbkit.columns import Annotations, Detections
 from wbkit.errors import InputError
 from wbkit.geometry import clip_boxes
 

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from wbkit.annotations import KEYPOINT_FIELDS
 from wbkit.augment import Outcome, Region, change_pixels, draw_outcome
+from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.data.persons import Persons
-from wbkit.data.pictures import read_image
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, clip_boxes, crop_image, warp_points
+from wbkit.pictures import read_image
 from wbkit.recipes import Augmentation, Recipe
 
 EMPTY_STRIDE = 1_000_003  # from a synthetic picture without usable people to the next one tried

@@ -9,9 +9,10 @@ import matplotlib
 import pandas as pd
 from tqdm import tqdm
 
-from wbkit.annotations import Annotations, load_annotations, load_results
+from wbkit.annotations import load_annotations, load_results
+from wbkit.columns import Annotations
+from wbkit.doubts import doubts, unrescored
 from wbkit.errors import InputError
-from wbkit.evaluate import doubts, unrescored
 from wbkit.failure_report.collect import Findings, collect
 from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, drawings
 from wbkit.failure_report.page import DIFFERENCE_WORDS, Source, cost_text, costliest, report_notebook
@@ -32,13 +33,14 @@ def analyse_results(options: argparse.Namespace) -> None:
     matplotlib.use("Agg")
     annotations = load_annotations(options.annotations)
     rescored = options.rescore in ("a", "both"), options.rescore in ("b", "both")
-    analysis = _analysed(annotations, options.results, rescored[0])
+    shape = options.input_size
+    analysis = _analysed(annotations, options.results, rescored[0], shape)
     if not len(analysis.pairs.persons):
         raise InputError(
             "has nobody with labelled keypoints", "Give labels to compare with", file=options.annotations
         )
     pictures = find_pictures(annotations, options.annotations, options.images)
-    other = _analysed(annotations, options.results_b, rescored[1]) if options.results_b else None
+    other = _analysed(annotations, options.results_b, rescored[1], shape) if options.results_b else None
     findings = collect(analysis, other, intervals=options.intervals, target=options.target, progress=True)
     names = _names(options.results, options.results_b)
     show_summary(findings, names)
@@ -63,11 +65,11 @@ def show_table(table: pd.DataFrame, title: str) -> None:
     print(spelled_out(table).to_string(float_format="{:.3f}".format))
 
 
-def _analysed(annotations: Annotations, file: Path, rescore: bool) -> Analysis:
+def _analysed(annotations: Annotations, file: Path, rescore: bool, input_size: tuple[int, int]) -> Analysis:
     results = load_results(file)
     for note in doubts(annotations, results) + ([] if rescore else unrescored(results)):
         print(f"note: {file.name}: {note}")
-    return analyse(annotations, rescore_and_nms(results) if rescore else results)
+    return analyse(annotations, rescore_and_nms(results, input_size=input_size) if rescore else results)
 
 
 def _names(a: Path, b: Path | None) -> tuple[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wbkit.failures.repairs import TARGETS
-
 EPILOG = """examples:
   wbkit analyse --annotations coco_wholebody_val_v1.0.json --results results.json --out outputs/analysis
   wbkit analyse --annotations A.json --results R.json --rescore --intervals 200
@@ -52,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        choices=TARGETS,
+        choices=("truth", "margin"),
         default="truth",
         help="where repairs put points: onto the label, or as near as the next class (default: truth)",
     )

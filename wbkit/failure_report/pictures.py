@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import Annotations
+from wbkit.columns import Annotations
 from wbkit.errors import InputError
+from wbkit.pictures import read_image
 from wbkit.plots import truth_beside_prediction
 
 _HEIGHT, _QUALITY = 300, 80
@@ -27,12 +28,11 @@ class Pictures:
     def read(self, image_id: int) -> np.ndarray | None:
         """(H, W, 3) uint8, or None."""
         path = self.files[int(image_id)]
-        content = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-        if image is None:
+        try:
+            return read_image(path)
+        except InputError:
             self.missing.add(str(path))
             return None
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def find_pictures(annotations: Annotations, file: Path, folder: Path | None) -> Pictures | None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wbkit.annotations import Annotations, Results, load_annotations, load_results
+from wbkit.annotations import load_annotations, load_results
+from wbkit.columns import Annotations, Results
 from wbkit.errors import InputError
 from wbkit.failures.causes import Classes, classify
 from wbkit.failures.pairs import Pairs, pair_up

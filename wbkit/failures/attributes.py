@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wbkit.annotations import BOXED_PARTS, Annotations
+from wbkit.columns import BOXED_PARTS, Annotations
 from wbkit.failures.causes import person_pictures
 from wbkit.failures.classes import PART_SLICES
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import Annotations
+from wbkit.columns import Annotations
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
 from wbkit.failures.classes import CAUSES, CODES, LABELLED_CAUSES, PART_SLICES

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from wbkit.annotations import Results
+from wbkit.columns import Results
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis, analyse
 from wbkit.failures.classes import CODES, PART_SLICES

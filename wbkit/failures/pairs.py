@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wbkit.annotations import Annotations, Results
+from wbkit.columns import Annotations, Results
 from wbkit.keypoints import NUM_KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import (
     evaluated_detections,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wbkit.annotations import SCORED_PARTS, Results
+from wbkit.columns import SCORED_PARTS, Results
 from wbkit.failures.pairs import Pairs
 from wbkit.keypoints import PARTS
 from wbkit.matching import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wbkit.annotations import Results
+from wbkit.columns import Results
 from wbkit.errors import InputError
 from wbkit.failures.analysis import Analysis
 from wbkit.failures.classes import CODES, GOOD_SIMILARITY, NEAR_SIMILARITY

@@ -11,7 +11,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from wbkit.heatmaps import argmax2d, log_derivatives, log_patches, refine_quarter, taylor_step
+from wbkit.decoders import argmax2d, log_derivatives, log_patches, refine_quarter, taylor_step
 
 DECODER_STYLES = {  # colour (Okabe-Ito), marker, line
     "argmax": ("#777777", "o", ":"),
@@ -140,8 +140,8 @@ def plot_noise_fit(
     """Predicted maps beside maps drawn from the noise model: shape, residual, errors: three Axes.
 
     Args:
-        profiles: "predicted" and "noise model" -> `wbkit.noise_fit.radial_profile`.
-        percentiles: the same -> `wbkit.noise_fit.error_percentiles`.
+        profiles: "predicted" and "noise model" -> `wbkit.study.noise_fit.radial_profile`.
+        percentiles: the same -> `wbkit.study.noise_fit.error_percentiles`.
     """
     axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")[1]
     styles = [{"color": "#0072B2", "marker": "o", "ls": "-"}, {"color": "#D55E00", "marker": "x", "ls": "--"}]
@@ -168,7 +168,7 @@ def plot_sizes(table: pd.DataFrame, column: str = "error") -> Axes:
     """Error (or AP) over the input sizes of a `size_ablation`: solid markers unbiased, open ones biased.
 
     Args:
-        table: of `wbkit.ablation.size_ablation`; UDP's step is left out where it draws over DARK's.
+        table: of `wbkit.study.sizes.size_ablation`; UDP's step is left out where it draws over DARK's.
     """
     ax = plt.subplots(figsize=(5.4, 4), layout="constrained")[1]
     sizes = list(table.index.get_level_values("size").unique())
@@ -187,7 +187,7 @@ def plot_gains(gains: dict[str, pd.DataFrame], published: pd.DataFrame) -> Axes:
     """What DARK adds at each input size, beside the published gains; logarithmic above 1 point.
 
     Args:
-        gains: label -> `wbkit.ablation.gains`. published: `wbkit.ablation.published_table`.
+        gains: label -> `wbkit.study.sizes.gains`. published: `wbkit.study.published_dark.published_table`.
     """
     ax = plt.subplots(figsize=(8.8, 4.0), layout="constrained")[1]
     sizes = list(published.index.get_level_values("size").unique())

@@ -28,7 +28,7 @@ def draw_network(maps: pd.DataFrame, paths: pd.DataFrame, *, ax: Axes | None = N
     high as the square root of their map's height.
 
     Args:
-        maps, paths: `wbkit.flow.Flow`'s.
+        maps, paths: `wbkit.study.flow.Flow`'s.
     """
     ax = ax or plt.subplots(figsize=(11, 4.9), layout="constrained")[1]
     x, y = _places(maps)

@@ -14,11 +14,12 @@ import numba
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from wbkit.annotations import KEYPOINT_FIELDS, PERSON_CATEGORY
+from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.keypoints import KEYPOINTS, NUM_KEYPOINTS, PARTS
 from wbkit.synth.fields import REGIONS, region
 from wbkit.synth.render import Buffers, Camera, Mesh
 from wbkit.synth.scene import Picture, Scene
+from wbkit.tables import PERSON_CATEGORY
 
 # How far behind the first surface a point may lie and still count as seen: joint centres lie inside the limb
 # and under cloth; skin points lie on the surface. Metres.

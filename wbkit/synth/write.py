@@ -22,11 +22,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from wbkit.annotations import PERSON_CATEGORY
 from wbkit.errors import InputError
 from wbkit.files import atomic_write, read_json, write_json
 from wbkit.keypoints import KEYPOINTS, SKELETON
 from wbkit.synth import camera, labels, scene
+from wbkit.tables import PERSON_CATEGORY
 
 FORMAT = 3  # of the pictures; raised when the same seed gives other pictures
 VAL_OFFSET = 10_000_000  # picture i of the validation set is picture VAL_OFFSET + i of its seed
@@ -258,42 +258,6 @@ def _assemble(out: Path, split: str, jobs: list[_Job], options: dict) -> None:
         ],
     }
     write_json(out / "annotations" / f"coco_wholebody_{split}_v1.0.json", content)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """ "384x512" -> (384, 512)."""
-    try:
-        width, height = (int(n) for n in text.lower().split("x"))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no size; write WIDTHxHEIGHT, such as 384x512"
-        ) from error
-    return width, height
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `wbkit synth`."""
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder to write; must be new or unfinished"
-    )
-    parser.add_argument("--pictures", type=int, required=True, metavar="N", help="training pictures")
-    parser.add_argument("--val", type=int, default=0, metavar="N", help="validation pictures (default 0)")
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="picture i depends on (S, i) only (default 0)"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=None, metavar="W", help="processes (default: one a CPU core)"
-    )
-    parser.add_argument(
-        "--size", type=parse_size, default=(384, 512), metavar="WxH", help="pixels (default 384x512)"
-    )
-    parser.add_argument(
-        "--mix",
-        choices=tuple(scene.MIXES),
-        default="everyday",
-        help="hard: more people who sit, squat, turn away, stand far off, more hands near by "
-        "(default: %(default)s)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> None:

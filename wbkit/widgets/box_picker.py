@@ -12,8 +12,9 @@ import pandas as pd
 
 from wbkit.detect import detect_people
 from wbkit.errors import InputError
+from wbkit.pictures import decode_picture
 from wbkit.predict import Predictor, checked_boxes
-from wbkit.widgets import box_scene, shell
+from wbkit.widgets import shell
 from wbkit.widgets.box_scene import SMALLEST_SIDE, Box, PickerScene, PickerState, download_link
 from wbkit.widgets.heatmap_explorer import require_predictor
 from wbkit.widgets.people import Person, as_person
@@ -79,7 +80,7 @@ class BoxPicker(Explorer):
         Nothing is detected unasked: the built-in detector may well box somebody in the background.
         """
         try:
-            image = box_scene.picture_from_bytes(content, name)
+            image = decode_picture(content, name)
         except InputError as error:
             if self._pending is not None:
                 self._finish()  # words that are still to come would wipe this away

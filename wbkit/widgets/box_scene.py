@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from wbkit.annotations import results_from_arrays
-from wbkit.errors import InputError
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
 from wbkit.plots import draw_pose
 from wbkit.predict import Predictor
@@ -134,15 +133,3 @@ def download_link(table: pd.DataFrame, file_name: str) -> str:
     look = "color:#0072b2;text-decoration:underline"  # Jupyter's own style hides that it is a link
     href = f"data:text/csv;base64,{content}"
     return f'<a download="{file_name}" style="{look}" href="{href}">Download {file_name}</a>'
-
-
-def picture_from_bytes(content: bytes, name: str) -> np.ndarray:
-    """An uploaded file as RGB (H, W, 3) uint8, turned as its EXIF says.
-
-    Raises:
-        InputError: it is no picture that OpenCV can read.
-    """
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if image is None:
-        raise InputError("is not a picture that OpenCV can read", "Give a JPEG or PNG", file=name)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

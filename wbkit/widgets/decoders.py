@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wbkit.heatmaps import argmax2d, refine_dark, refine_quarter, refine_udp
+from wbkit.decoders import argmax2d, refine_dark, refine_quarter, refine_udp
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import Annotations
+from wbkit.columns import Annotations
 from wbkit.failures import CAUSES, CLASSES, Analysis, analyse, keypoint_table
 from wbkit.failures.gallery import LEVELS, RANKINGS
 from wbkit.predict import Predictor

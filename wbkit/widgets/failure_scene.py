@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from wbkit.data import read_image
 from wbkit.errors import InputError
 from wbkit.failures import worst
 from wbkit.keypoints import KEYPOINTS, NUM_KEYPOINTS, PARTS
+from wbkit.pictures import read_image
 from wbkit.plots import draw_pose
 from wbkit.predict import Predictor
 from wbkit.widgets import canvas

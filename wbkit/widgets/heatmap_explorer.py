@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wbkit.decoders import gaussian_kernel
 from wbkit.errors import InputError
-from wbkit.heatmaps import gaussian_kernel
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT, PARTS
 from wbkit.predict import Predictor
 from wbkit.widgets import shell

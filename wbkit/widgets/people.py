@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from wbkit.annotations import load_annotations
-from wbkit.data import find_coco_folder, persons_from_annotations, read_image
+from wbkit.data import find_coco_folder, persons_from_annotations
 from wbkit.detect import detect_people
 from wbkit.errors import InputError
 from wbkit.files import data_folder
 from wbkit.keypoints import NUM_KEYPOINTS
+from wbkit.pictures import read_image
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from wbkit.heatmaps import log_derivatives, log_patches, modulate
+from wbkit.decoders import log_derivatives, log_patches, modulate
 from wbkit.plots.poses import SUBPIXEL_BITS, fixed_points
 from wbkit.widgets import canvas
 from wbkit.widgets.canvas import GREY, INK, PALE, Frame

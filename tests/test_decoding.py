@@ -7,28 +7,22 @@ import pandas as pd
 import pytest
 import torch
 
-from wbkit.ablation import (
+from wbkit.annotations import load_annotations
+from wbkit.data import persons_from_annotations
+from wbkit.files import data_folder
+from wbkit.geometry import box_matrices, warp_points
+from wbkit.recipes import RECIPES
+from wbkit.study.decoding import (
     DECODERS,
-    PUBLISHED_PARTS,
-    PUBLISHED_PARTS_0X,
-    SIZES,
-    box_matrices,
     decode_all,
     decode_persons,
     decoder_table,
     errors_under_noise,
-    gains,
-    matching_sharpness,
-    published_table,
     rounded_keypoints,
-    size_ablation,
 )
-from wbkit.annotations import load_annotations
-from wbkit.data import persons_from_annotations
-from wbkit.files import data_folder
-from wbkit.geometry import warp_points
-from wbkit.noise import NoiseModel
-from wbkit.recipes import RECIPES
+from wbkit.study.noise import NoiseModel
+from wbkit.study.published_dark import PUBLISHED_PARTS, PUBLISHED_PARTS_0X, SIZES, published_table
+from wbkit.study.sizes import gains, matching_sharpness, size_ablation
 
 RECIPE = RECIPES["w32_dark_256x192"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from wbkit.annotations import Annotations
+from wbkit.columns import Annotations
 from wbkit.errors import InputError
 from wbkit.geometry import clip_boxes
 from wbkit.keypoints import PARTS, SIGMAS
@@ -60,15 +60,15 @@ def _rows_of(annotations: Annotations, person_ids: np.ndarray, keypoints: np.nda
             f"keypoints have shape {keypoints.shape} for {len(person_ids)} persons",
             "Give (M, 133, 2 or more): x, y, ... in image px, one pose a person",
         )
-    unknown = person_ids[~np.isin(person_ids, annotations.ids)]
+    rows = pd.Index(annotations.ids).get_indexer(person_ids)  # (M,)
+    unknown = person_ids[rows < 0]
     if len(unknown):
         raise InputError(
             f"has no person with id {unknown[0]} ({len(unknown)} of {len(person_ids)} are unknown)",
             "Give annotation ids of this file",
             file=annotations.source,
         )
-    order = np.argsort(annotations.ids, kind="stable")
-    return order[np.searchsorted(annotations.ids[order], person_ids)]
+    return rows
 
 
 def _longer_sides(annotations: Annotations, rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wbkit.errors import InputError
-from wbkit.noise import ENVELOPE, LOST_BEYOND, NoiseModel
+from wbkit.study.noise import ENVELOPE, LOST_BEYOND, NoiseModel
 
 _REACH = 2.0  # target sigmas: residuals so near to a peak count as near it
 _FAR = 4.0  # ... and so far from it as far

@@ -1,4 +1,4 @@
-"""How predicted heatmaps differ from their targets: a noise model (fitted by `wbkit.noise_fit`), and draws.
+"""How predicted heatmaps differ from their targets: a noise model, fitted by `wbkit.study.noise_fit`.
 
 A predicted map is described as one Gaussian, higher or lower and wider than the target, in a place that is
 off by some offset, plus a field of spatially correlated noise:
