@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from wbkit import data, heatmaps, predict, train
+from wbkit import data, heatmaps, pipeline, predict, train
 from wbkit.commands import demo
 from wbkit.commands.models import load_predictor
 from wbkit.data import samples
@@ -31,8 +31,8 @@ DEMO = (  # owner, name, stage; stages inside another are taken off it
     (samples, "cut_sample", "crops: warp"),
     (predict.Predictor, "forward", "network"),
     (heatmaps.HeatmapCodec, "decode", "decode"),
-    (demo, "rescore_and_nms", "rescore and NMS"),
-    (demo, "per_part_table", "AP and AR"),
+    (pipeline, "rescore_and_nms", "rescore and NMS"),
+    (pipeline, "per_part_table", "AP and AR"),
     (demo, "keypoint_errors", "errors by keypoint"),
     (demo, "draw", "figures"),
 )

@@ -259,7 +259,7 @@ def test_a_damaged_cache_file_is_made_again(content, tmp_path, cache, reads, dam
         + whole[middle + 64 :],
         "header": whole.replace(b"NUMPY", b"NUMBY"),
         # Bytes 10 and 11 of the central directory's entries, "PK\1\2": zipfile raises NotImplementedError.
-        "unknown compression": re.sub(rb"(PK\x01\x02.{6})..", rb"\g<1>\x63\0", whole, flags=re.S),
+        "unknown compression": re.sub(rb"(PK\x01\x02.{6})..", b"\\g<1>\x63\0", whole, flags=re.S),
     }
     if damage == "other columns":
         np.savez(stored, something=np.zeros(3))

@@ -1,5 +1,6 @@
 """Every command, in process, on tiny pictures: what it writes, says and returns."""
 
+import copy
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import FIELDS
 from small_coco import PEOPLE_BOXES, picture_name, small_picture
 
 from wbkit import __version__, download
@@ -86,7 +88,7 @@ def test_help_has_examples(command, capsys):
 
 def examples() -> list[list[str]]:
     """The lines `  wbkit COMMAND ...` of the help texts, without their comments."""
-    from wbkit.options import EXAMPLES
+    from wbkit.examples import EXAMPLES
 
     lines = [line for text in EXAMPLES.values() for line in text.splitlines() if line.startswith("  wbkit ")]
     return [line.split("  ")[0].split()[1:] for line in (line.strip() for line in lines)]
@@ -197,6 +199,107 @@ def test_coco_boxes_belong_to_the_number_in_the_name_only(tiny_coco, tmp_path, p
     assert "has no boxes for photo.jpg" in capsys.readouterr().err
 
 
+def test_a_bad_box_costs_that_box_only_and_is_told(tiny_coco, tmp_path, predict, capsys):
+    name = pictures(tiny_coco)[0].name
+    boxes = {name: [[500, 0, 5, 5], [10, 10, 60, 90], [3, 3, 0, 9], [10, 10, 150, 110]]}
+    (tmp_path / "b.json").write_text(json.dumps(boxes))
+    status, records = predict(pictures(tiny_coco)[0], "--boxes", tmp_path / "b.json")
+    assert (status, [r["bbox"] for r in records]) == (0, [boxes[name][1], boxes[name][3]])
+    told = capsys.readouterr().out
+    assert (
+        f"left out: 2 boxes:\n  {name}: box 0 [500.0, 0.0, 5.0, 5.0] lies outside the 160 x 120 picture"
+        in told
+    )
+    assert "box 2 [3.0, 3.0, 0.0, 9.0] is empty" in told
+    assert "not corners" not in told
+
+
+def test_corners_instead_of_sizes_are_told(tiny_coco, tmp_path, predict, capsys):
+    name = pictures(tiny_coco)[0].name
+    (tmp_path / "b.json").write_text(json.dumps({name: [[80, 40, 150, 110]]}))
+    assert predict(pictures(tiny_coco)[0], "--boxes", tmp_path / "b.json")[0] == 0
+    assert "1 boxes reach far out of their picture" in capsys.readouterr().out
+
+
+def test_a_score_in_percent_is_refused(tiny_coco, tmp_path, predict, capsys):
+    name = pictures(tiny_coco)[0].name
+    (tmp_path / "b.json").write_text(json.dumps({name: [[10, 10, 60, 90, 85]]}))
+    assert predict(pictures(tiny_coco)[0], "--boxes", tmp_path / "b.json") == (2, [])
+    assert "the score, 0 to 1" in capsys.readouterr().err
+
+
+def test_names_without_boxes_are_told_with_those_that_have_some(tiny_coco, tmp_path, predict, capsys):
+    stem = pictures(tiny_coco)[0].stem
+    (tmp_path / "b.json").write_text(json.dumps({stem: [[10, 10, 60, 90]]}))
+    assert predict(pictures(tiny_coco)[0], "--boxes", tmp_path / "b.json")[0] == 2
+    assert f"has no boxes for {stem}.jpg, but for '{stem}'" in capsys.readouterr().err
+
+
+def test_what_is_no_picture_in_a_folder_is_told(tiny_coco, tmp_path, predict, capsys):
+    folder = tmp_path / "mixed"
+    (folder / "below").mkdir(parents=True)
+    shutil.copy(pictures(tiny_coco)[0], folder)
+    for name in ("a.heic", "b.heic", "notes", ".hidden"):
+        (folder / name).write_bytes(b"")
+    predict(folder, "--detector", "whole")
+    assert f"passed over in {folder}: 2 .heic, 1 file without ending, 1 folder\n" in capsys.readouterr().out
+
+
+def test_a_picture_without_anybody_has_a_person_of_score_0(tmp_path, predict, capsys):
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((200, 200, 3), 90, np.uint8))
+    (record,) = predict(tmp_path / "grey.png", "--detector", "hog")[1]
+    assert (record["bbox_score"], record["score"], record["guessed"]) == (0, 0, True)
+    assert "the whole picture was taken for one person, with score 0" in capsys.readouterr().out
+    (record,) = predict(tmp_path / "grey.png", "--detector", "whole")[1]
+    assert record["bbox_score"] == 1
+    assert "guessed" not in record
+
+
+def labels_in_another_order(tiny_coco: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A folder of pictures whose alphabet is not the order of their ids, and the labels."""
+    content = json.loads(truth(tiny_coco).read_text())
+    (tmp_path / "named").mkdir()
+    for image, name in zip(content["images"], ("zoe.jpg", "adam.jpg", "eve.jpg"), strict=False):
+        shutil.copy(tiny_coco / "val2017" / image["file_name"], tmp_path / "named" / name)
+        image["file_name"] = name
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(content))
+    return tmp_path / "named", labels
+
+
+def test_boxes_of_labels_bring_their_ids(tiny_coco, tmp_path, predict):
+    folder, labels = labels_in_another_order(tiny_coco, tmp_path)
+    ids = {i["file_name"]: i["id"] for i in json.loads(labels.read_text())["images"]}
+    _, records = predict(folder, "--boxes", labels)
+    assert records
+    assert all(ids[r["file_name"]] == r["image_id"] for r in records)
+
+
+def test_results_of_other_pictures_than_their_ids_say_are_refused(tiny_coco, tmp_path, predict, capsys):
+    folder, labels = labels_in_another_order(tiny_coco, tmp_path)
+    predict(folder, "--detector", "whole")  # ids by the alphabet
+    arguments = ("--annotations", labels, "--results", tmp_path / "out" / "results.json")
+    capsys.readouterr()
+    for command in ("evaluate", "analyse"):
+        assert call(command, *arguments, "--out", tmp_path / "o") == 2
+        told = capsys.readouterr().err
+        assert re.search(r"result 0: is of adam\.jpg, but image 1 is zoe\.jpg in .*labels\.json", told)
+        assert f"Predict with --annotations {labels}" in told
+
+
+def test_a_run_that_ended_is_not_an_unfinished_one(tiny_coco, tmp_path, predict, monkeypatch):
+    """A broken picture among good ones: --resume may mend it, but another call begins anew."""
+    bad = tmp_path / "zero.jpg"
+    bad.write_bytes(b"")
+    assert predict(pictures(tiny_coco)[0], bad, "--detector", "whole")[0] == 2
+    assert predict(pictures(tiny_coco)[1], "--detector", "whole")[0] == 0
+    assert predict(pictures(tiny_coco)[0], bad, "--detector", "whole")[0] == 2
+    shutil.copy(pictures(tiny_coco)[2], bad)
+    seen = interrupt_at(None, monkeypatch)
+    status, records = predict(pictures(tiny_coco)[0], bad, "--detector", "whole", "--resume")
+    assert (status, len(records), seen) == (0, 2, [bad])
+
+
 def test_box_scores_as_fifth_numbers_and_nobody(tiny_coco, tmp_path, predict):
     path = tmp_path / "boxes.json"
     content = {picture_name(1): [], picture_name(2): [[*PEOPLE_BOXES[2][0], 0.25], PEOPLE_BOXES[2][1]]}
@@ -305,12 +408,14 @@ def test_results_as_a_table_of_some_parts(tiny_coco, tmp_path, tiny_checkpoint, 
     given = ["--boxes", tmp_path / "boxes.json", "--checkpoint", tiny_checkpoint, "--device", "cpu"]
     assert call("predict", *pictures(tiny_coco), *given, "--out", out, "--parts", "lefthand,foot") == 0
     table = pd.read_csv(out)
-    assert list(table) == ["file_name", "person", "part", "keypoint", "x", "y", "score"]
+    assert list(table) == "file_name image_id person person_score part keypoint x y score".split()
     assert len(table) == 5 * (21 + 6)
     assert set(table.part) == {"lefthand", "foot"}
     assert table.person.nunique() == 5
     row = table[(table.person == 3) & (table.keypoint == "left_heel")].iloc[0]
     assert row.file_name == records[3]["file_name"]
+    assert row.image_id == records[3]["image_id"]
+    assert row.person_score == pytest.approx(records[3]["score"], abs=1e-4)
     np.testing.assert_allclose(
         row[["x", "y", "score"]].astype(float), records[3]["foot_kpts"][6:9], atol=1e-4
     )
@@ -649,20 +754,27 @@ def test_evaluate_with_rescoring(tiny_coco, results_file, tmp_path):
 
 
 def test_duplicates_are_judged_by_boxes_of_the_crop_s_shape(tiny_coco, results_file, tmp_path):
-    out, arguments = tmp_path / "table.csv", ("--annotations", truth(tiny_coco), "--results", results_file)
-    narrow, wide = (10, 1000), (1000, 10)  # boxes grow a hundredfold, and with them what counts as the same
-    tables = []
-    for size in (narrow, wide):
-        assert (
-            call("evaluate", *arguments, "--rescore", "--input-size", "{}x{}".format(*size), "--out", out)
-            == 0
-        )
-        tables.append(written_table(out))
-        expected = per_part_table(
-            truth(tiny_coco), rescore_and_nms(load_results(results_file), input_size=size)
-        )
-        pd.testing.assert_frame_equal(tables[-1], expected)
-    assert not tables[0].equals(tables[1])
+    """Everybody twice, 4 px apart: one person if boxes grow to fit a narrow crop, two if they do not."""
+    records = json.loads(results_file.read_text())
+    for record in list(records):
+        again = copy.deepcopy(record)
+        again.pop("id", None)
+        for field, _ in FIELDS:
+            again[field][::3] = [x + 4 for x in again[field][::3]]
+        records.append(again)
+    for record in records:
+        record.pop("id", None)
+    twice, out = tmp_path / "twice.json", tmp_path / "table.csv"
+    twice.write_text(json.dumps(records))
+    left = []
+    for size in ((192, 256), (10, 1000)):
+        arguments = ("--annotations", truth(tiny_coco), "--results", twice, "--out", out)
+        shape = "{}x{}".format(*size)
+        assert call("evaluate", *arguments, "--rescore", "--input-size", shape) == 0
+        expected = rescore_and_nms(load_results(twice), input_size=size)
+        pd.testing.assert_frame_equal(written_table(out), per_part_table(truth(tiny_coco), expected))
+        left.append(len(expected))
+    assert left[0] > left[1]
 
 
 @pytest.mark.parametrize(

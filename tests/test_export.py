@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from wbkit.examples import EXAMPLES
 
 import wbkit.commands.models
 import wbkit.geometry
@@ -20,7 +21,6 @@ from wbkit.commands.models import load_predictor
 from wbkit.errors import InputError
 from wbkit.export import export_mmpose, export_onnx
 from wbkit.hrnet import PoseNet
-from wbkit.options import EXAMPLES
 from wbkit.predict import normalize
 from wbkit.recipes import RECIPES
 from wbkit.runs import Run, identity

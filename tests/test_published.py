@@ -82,7 +82,7 @@ def test_the_command_measures_both_systems_as_published(evaluations, tmp_path, c
         assert str(call.data) == "somewhere"
         # every option that the evaluation asks for is there
         asked = vars(build_parser().parse_args(["evaluate", "--data", "x"])).keys()
-        assert asked - vars(call).keys() <= {"annotations", "results", "rescore", "reference"}
+        assert asked - vars(call).keys() <= {"annotations", "results", "rescore", "reference", "input_size"}
     assert UNMEASURED not in capsys.readouterr().out
     assert np.allclose(seeds_table(tmp_path)["AP measured"].astype(float), 0.5)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from wbkit import __version__, options
 from wbkit.errors import InputError
+from wbkit.examples import EXAMPLES
 
 
 class Command(NamedTuple):
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
             name,
             help=command.summary,
             description=command.summary[0].upper() + command.summary[1:] + ".",
-            epilog=options.EXAMPLES.get(name),
+            epilog=EXAMPLES.get(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_options(added)

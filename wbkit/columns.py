@@ -95,6 +95,7 @@ class Results:
         boxes_xywh: (D, 4) float64 image px; NaN where not given.
         box_scores: (D,) float64, the detector's score; NaN where not given.
         ids: (D,) int64; -1 where not given.
+        file_names: (D,) str, of the picture, "" where not given; or None. wbkit predict writes them.
     """
 
     source: str
@@ -106,14 +107,15 @@ class Results:
     boxes_xywh: np.ndarray
     box_scores: np.ndarray
     ids: np.ndarray
+    file_names: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def select(self, persons: np.ndarray) -> Results:
         """Only the given persons (indices or mask), in the given order."""
-        columns = {f.name: getattr(self, f.name)[persons] for f in fields(self) if f.name != "source"}
-        return replace(self, **columns)
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "source"}
+        return replace(self, **{k: v[persons] for k, v in columns.items() if v is not None})
 
 
 @dataclass(frozen=True, eq=False)

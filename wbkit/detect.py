@@ -31,7 +31,8 @@ _MIN_SCORE = 0.5
 class FoundPeople:
     """Boxes (N, 4) xywh image px, scores (N,) in 0 ... 1, and one sentence on where they come from.
 
-    `guessed`: nobody was found, and the whole picture stands in. `rough`: boxes may be cut through people.
+    `guessed`: nobody was found, and the whole picture stands in, with score 0. `rough`: boxes may be cut
+    through people.
     """
 
     boxes_xywh: np.ndarray
@@ -87,7 +88,7 @@ def whole_picture(image_rgb: np.ndarray, detector: str = "whole") -> FoundPeople
     height, width = image_rgb.shape[:2]
     guessed = detector != "whole"
     why = "nobody was found, so the box is the whole picture" if guessed else "the whole picture"
-    return FoundPeople(np.array([[0.0, 0.0, width, height]]), np.ones(1), why, guessed)
+    return FoundPeople(np.array([[0.0, 0.0, width, height]]), np.full(1, float(not guessed)), why, guessed)
 
 
 def hog_people(image_rgb: np.ndarray) -> FoundPeople:

@@ -7,6 +7,7 @@ COCO-WholeBody; they are copied down to ties and rounding, so that every statist
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -167,6 +168,27 @@ def require_known_images(annotations: Annotations, results: Results) -> None:
         problem += f"; {others} more like it" if others else ""
         remedy = "Evaluate against the annotations of these pictures, or remove these results"
         raise InputError(problem, remedy, file=results.source, record=f"result {first}", field="image_id")
+    _require_same_pictures(annotations, results)
+
+
+def _require_same_pictures(annotations: Annotations, results: Results) -> None:
+    """Results that name their picture must name the one that the annotations have under that id.
+
+    Raises:
+        InputError: one does not.
+    """
+    if results.file_names is None:
+        return
+    names = annotations.file_names[annotations.pictures_of(results.image_ids)].tolist()  # (D,)
+    pairs = zip(results.file_names.tolist(), names, strict=True)
+    wrong = [i for i, (own, other) in enumerate(pairs) if own and Path(own).name != Path(other).name]
+    if wrong:
+        first, many = wrong[0], f" ({len(wrong)} of {len(results)} results)" * (len(wrong) > 1)
+        problem = f"is of {results.file_names[first]}, but image {results.image_ids[first]} is {names[first]}"
+        remedy = f"Predict with --annotations {annotations.source}, so that pictures get the ids of that file"
+        raise InputError(
+            f"{problem} in {annotations.source}{many}", remedy, file=results.source, record=f"result {first}"
+        )
 
 
 def _outside_ranges(areas: np.ndarray) -> np.ndarray:

@@ -230,19 +230,18 @@ def checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
     boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise InputError(f"boxes have shape {boxes.shape}", "Give (N, 4): x, y, width, height in image px")
-    height, width = image.shape[:2]
-    outside = (boxes[:, :2] >= (width, height)).any(1) | (boxes[:, :2] + boxes[:, 2:] <= 0).any(1)
-    problems = {
-        "is not finite": ~np.isfinite(boxes).all(1),
-        "is empty (width or height is not positive)": ~(boxes[:, 2:] > 0).all(1),
-        f"lies outside the {width} x {height} picture": outside,
-    }
-    for problem, bad in problems.items():
-        if bad.any():
-            index = int(np.argmax(bad))
-            raise InputError(
-                f"{boxes[index].tolist()} {problem}",
-                "Boxes are x, y, width, height in image px",
-                record=f"box {index}",
-            )
+    for index, problem in bad_boxes(boxes, image.shape[1::-1]).items():
+        raise InputError(problem, "Boxes are x, y, width, height in image px", record=f"box {index}")
     return boxes
+
+
+def bad_boxes(boxes_xywh: np.ndarray, size_wh: tuple[int, int]) -> dict[int, str]:
+    """Which of the boxes (N, 4) cannot be looked into, and why."""
+    outside = (boxes_xywh[:, :2] >= size_wh).any(1) | (boxes_xywh[:, :2] + boxes_xywh[:, 2:] <= 0).any(1)
+    problems = {
+        "lies outside the {} x {} picture".format(*size_wh): outside,
+        "is empty (width or height is not positive)": ~(boxes_xywh[:, 2:] > 0).all(1),
+        "is not finite": ~np.isfinite(boxes_xywh).all(1),
+    }
+    found = {i: why for why, bad in problems.items() for i in np.flatnonzero(bad).tolist()}
+    return {i: f"{boxes_xywh[i].tolist()} {found[i]}" for i in sorted(found)}

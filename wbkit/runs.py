@@ -9,7 +9,11 @@ metrics.csv        one row an update that was logged, one a validation; TensorBo
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +129,36 @@ class Run:
         self._write_rows()
         if self._board is not None:
             self._board.close()
+
+
+@dataclass
+class Interruption:
+    """Whether Ctrl-C was pressed."""
+
+    asked: bool = False
+
+
+@contextmanager
+def noted_interruption(wanted: bool = True) -> Iterator[Interruption]:
+    """Note the first Ctrl-C instead of breaking off at once; the second one breaks off.
+
+    Without `wanted`, and outside of the main thread, which alone hears signals, nothing changes.
+    """
+    noted = Interruption()
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(*_: object) -> None:
+        noted.asked = True
+        signal.signal(signal.SIGINT, before)
+        print("\nstopping after this update, with the state kept (once more: at once)", flush=True)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:

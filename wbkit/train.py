@@ -28,7 +28,7 @@ from wbkit.heatmaps import HeatmapCodec
 from wbkit.memory import keep_freed_memory
 from wbkit.predict import normalize
 from wbkit.recipes import Recipe
-from wbkit.runs import Run
+from wbkit.runs import Interruption, Run, noted_interruption
 from wbkit.schedules import fitted, learning_rate
 
 LOG_EVERY = 20  # updates a row of metrics.csv
@@ -111,6 +111,7 @@ def fit(
     Raises:
         InputError: the dataset is empty, a picture cannot be read (the state is saved first), a loss or
             gradient is not finite (the message lists the persons), or memory is out.
+        KeyboardInterrupt: Ctrl-C; in one process the update is finished, and the state kept, first.
     """
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
@@ -119,9 +120,10 @@ def fit(
     loop.deadline = None if minutes is None else time.monotonic() + 60 * minutes
     state = loop.restore(run.state) if run and run.state else Progress()
     done, total = state.step, recipe.schedule.epochs * loop.steps_per_epoch
-    with tqdm(
-        total=total, initial=done, desc="train", unit="step", disable=not progress or loop.rank > 0
-    ) as bar:
+    silent = not progress or loop.rank > 0
+    bar = tqdm(total=total, initial=done, desc="train", unit="step", disable=silent)
+    with bar, noted_interruption(loop.world == 1) as interruption:
+        loop.interruption = interruption
         while True:
             if state.step and state.step % loop.steps_per_epoch == 0:  # finished just now, or before a kill
                 loop.finish_epoch(state, validate, validate_every)
@@ -131,6 +133,8 @@ def fit(
     if loop.run:
         loop.run.finished = state.step == total
         loop.run.close()
+    if loop.interruption.asked:
+        raise KeyboardInterrupt
     model.train()
     return state.losses
 
@@ -168,6 +172,7 @@ class Loop:
         self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
         self.run: Run | None = None  # where the first process keeps state and numbers
         self.deadline: float | None = None  # time.monotonic() after which to stop
+        self.interruption = Interruption()
 
     def _wrapped(self) -> nn.Module:
         """The network as it is called: synchronised, compiled, shared between processes as asked."""
@@ -196,7 +201,8 @@ class Loop:
             bar.update()
             speed = (bar.format_dict["rate"] or 0) * self.recipe.schedule.batch_size
             bar.set_postfix_str(f"loss {loss:.2e}, {speed:.1f} img/s", refresh=False)
-            if self.run and state.step % LOG_EVERY == 0:
+            last = state.step % self.steps_per_epoch == 0  # of the epoch
+            if self.run and (state.step % LOG_EVERY == 0 or last):
                 told = {"epoch": epoch, "loss": loss, "gradient_norm": norm, "learning_rate": rate}
                 self.run.log(state.step, **told, images_per_second=speed)
             if state.step % save_every == 0:
@@ -266,7 +272,9 @@ class Loop:
         return shared.item() / self.world
 
     def time_is_up(self) -> bool:
-        """Whether the deadline of any process has passed."""
+        """Whether the deadline of any process has passed, or somebody pressed Ctrl-C."""
+        if self.interruption.asked:
+            return True
         if self.deadline is None:
             return False
         late = torch.tensor(float(time.monotonic() > self.deadline), device=self.hardware.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -19,13 +19,18 @@ from scipy.optimize import linear_sum_assignment
 from wbkit.detect import FoundPeople
 from wbkit.errors import InputError
 from wbkit.keypoints import PARTS, SIGMAS
+from wbkit.matching import oks
 from wbkit.nms import oks_nms
 from wbkit.predict import Predictor
 
 SURE = 0.2  # score above which a point says something
-SMALLEST_BODY = 3  # sure points of the body's 17; who has fewer is gone
+SMALLEST_BODY = 3  # sure points of the body's 17; who has fewer is not there
 SAME = 0.3  # IoU of boxes that may be of one person
 MARGIN = 0.04  # of a box around points, a share of its longer side: what a head and shoes add
+ONE = 0.5  # OKS of two people's points above which they are one
+PATIENCE = 20  # frames for which somebody is expected who was seen in at least ...
+KNOWN = 5  # ... so many
+STEADINESS = 0.5  # share of what a movement differed from the expected that counts for the next
 CODECS = {".webm": "VP80", ".mp4": "mp4v"}  # those that OpenCV's wheels can write
 
 
@@ -47,15 +52,21 @@ class Person:
         number: the same through the video; from 1, in the order in which people appear.
         box_xywh: (4,) frame px, what was looked into.
         box_score: of the box that was last said to be this person's.
-        keypoints: (K, 2) frame px.
+        keypoints: (K, 2) frame px; of somebody new, who has not been looked at, (0, 2).
         scores: (K,) of the points.
+        velocity: (2,) px a frame.
+        seen: in how many frames.
+        missed: for how many frames nobody was found there; the points are then where they should be.
     """
 
     number: int
     box_xywh: np.ndarray
     box_score: float
-    keypoints: np.ndarray
-    scores: np.ndarray
+    keypoints: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    seen: int = 0
+    missed: int = 0
 
 
 Look = Callable[[int, np.ndarray, list[Person]], FoundPeople | None]
@@ -128,14 +139,18 @@ def follow(
 ) -> Iterator[tuple[np.ndarray, list[Person]]]:
     """The people of every frame.
 
+    Somebody who is hidden for a while, or whose points are suddenly another's, is expected where the last
+    movement leads.
+
     Args:
         predictor: finds the points.
         frames: (H, W, 3) RGB uint8.
         look: asked in every frame; answers where it knows.
 
     Yields:
-        every frame with its people, in the order of their numbers. Who has fewer than `SMALLEST_BODY` sure
-        body points is left out, and so is the younger of two who have become one.
+        every frame with the people found in it, in the order of their numbers. Nobody is found where fewer
+        than `SMALLEST_BODY` body points are sure, and of two who have become one only the one who was
+        expected there.
     """
     people: list[Person] = []
     newest = 0
@@ -146,13 +161,8 @@ def follow(
             people = _set_right(people, found, newest)
             newest = max([newest, *(person.number for person in people)])
         keypoints, scores = predictor(frame, np.array([p.box_xywh for p in people]))
-        people = [
-            Person(p.number, p.box_xywh, p.box_score, k, s)
-            for p, k, s in zip(people, keypoints, scores, strict=True)
-            if (s[PARTS["body"]] > SURE).sum() >= SMALLEST_BODY
-        ]
-        people = _without_doubles(people, predictor.recipe.nms_threshold)
-        yield frame, people
+        people = _recognised(people, keypoints, scores)
+        yield frame, [p for p in people if not p.missed]
 
 
 def box_around(keypoints: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
@@ -179,41 +189,55 @@ def _common_area(a_xywh: np.ndarray, b_xywh: np.ndarray) -> np.ndarray:
 
 
 def _where_next(people: list[Person], size_wh: tuple[int, int]) -> list[Person]:
-    """The same people with boxes for the next frame, but those who have left the picture."""
-    boxes = [box_around(p.keypoints, p.scores, size_wh) for p in people]
-    pairs = zip(people, boxes, strict=True)
-    return [Person(p.number, b, p.box_score, p.keypoints, p.scores) for p, b in pairs if b[2:].min() >= 2]
+    """Points and boxes as they should be in the next frame; without those who have left or stayed away."""
+    moved = [replace(p, keypoints=p.keypoints + p.velocity) for p in people if p.missed <= PATIENCE]
+    moved = [replace(p, box_xywh=box_around(p.keypoints, p.scores, size_wh)) for p in moved]
+    return [p for p in moved if p.box_xywh[2:].min() >= 2]
 
 
 def _set_right(people: list[Person], found: FoundPeople, newest: int) -> list[Person]:
     """Found boxes go to the people whose boxes they overlap most, others begin a person.
 
-    Rough ones only begin a person, and only outside of others: the box around somebody's points is better.
+    The box around points that were found is better than a rough one, which begins a person outside of others.
     """
     own = np.array([p.box_xywh for p in people]).reshape(-1, 4)
     overlap = box_iou(own, found.boxes_xywh)  # (people, found)
     pairs = zip(*linear_sum_assignment(overlap, maximize=True), strict=True)
-    owner = {j: people[i].number for i, j in pairs if overlap[i, j] >= SAME}
+    owner = {j: people[i] for i, j in pairs if overlap[i, j] >= SAME}
+    share = _common_area(own, found.boxes_xywh) / found.boxes_xywh[:, 2:].prod(-1)  # (people, found)
     kept = {p.number: p for p in people}
-    covered = (_common_area(own, found.boxes_xywh) >= 0.5 * found.boxes_xywh[:, 2:].prod(-1)).any(
-        0
-    )  # (found,)
-    for j, (box, score) in enumerate(zip(found.boxes_xywh, found.scores, strict=True)):
-        if found.rough and covered[j]:
-            continue
-        if j not in owner:
+    for j, (box, score) in enumerate(zip(found.boxes_xywh, found.scores.tolist(), strict=True)):
+        if j in owner and not (found.rough and not owner[j].missed):
+            kept[owner[j].number] = replace(owner[j], box_xywh=box, box_score=score)
+        elif j not in owner and not (found.rough and (share[:, j] >= 0.5).any()):
             newest += 1
-        number = owner.get(j, newest)
-        kept[number] = Person(number, box, float(score), np.zeros((0, 2)), np.zeros(0))
+            kept[newest] = Person(newest, box, score)
     return list(kept.values())
 
 
-def _without_doubles(people: list[Person], threshold: float) -> list[Person]:
-    """Of people whose points say that they are one, the oldest."""
-    if len(people) < 2:
-        return people
-    keypoints = np.array([p.keypoints for p in people])
+def _recognised(people: list[Person], keypoints: np.ndarray, scores: np.ndarray) -> list[Person]:
+    """People with the points that were found, (n, K, 2) and (n, K), or without: then they are missed."""
+    sure = scores > SURE  # (n, K)
     areas = np.array([p.box_xywh[2:].prod() for p in people])
-    age = -np.array([p.number for p in people], float)
-    kept = oks_nms(keypoints, age, areas, threshold, SIGMAS[: keypoints.shape[1]])
-    return [people[i] for i in sorted(kept)]
+    agreement = np.array([_agreement(p, k, s) for p, k, s in zip(people, keypoints, sure, strict=True)])
+    there = sure[:, PARTS["body"]].sum(1) >= SMALLEST_BODY  # (n,)
+    ranks = np.where(there, agreement, -3)  # who is expected there comes first
+    kept = oks_nms(keypoints, ranks, areas, ONE, SIGMAS[: keypoints.shape[1]])
+    found = []
+    for i, person in enumerate(people):
+        if there[i] and i in kept:
+            step = np.median((keypoints[i] - person.keypoints)[sure[i]], 0) if len(person.scores) else 0
+            now = {"keypoints": keypoints[i], "scores": scores[i], "missed": 0, "seen": person.seen + 1}
+            found.append(replace(person, velocity=person.velocity + STEADINESS * step, **now))
+        elif person.seen >= KNOWN:
+            found.append(replace(person, missed=person.missed + 1))
+    return found
+
+
+def _agreement(person: Person, keypoints: np.ndarray, sure: np.ndarray) -> float:
+    """OKS of points (K, 2) with those expected, where both are sure; below -1 for somebody new."""
+    if not len(person.scores):
+        return person.box_score - 2
+    both = sure & (person.scores > SURE)
+    area = person.box_xywh[2:].prod()
+    return float(np.nan_to_num(oks(keypoints, person.keypoints, both, area, SIGMAS[: len(sure)]), nan=-0.5))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from wbkit.annotations import load_annotations, load_detections, load_results, results_to_json, save_results
 from wbkit.columns import Annotations
-from wbkit.doubts import doubts, unrescored
+from wbkit.doubts import doubts, label_doubts, unrescored
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
 from wbkit.files import atomic_write, read_json
@@ -129,9 +129,10 @@ def require_everybody(failures: list[str], persons: int) -> None:
 
 def find_persons(annotations: Annotations, folder: CocoFolder, boxes: str) -> Persons:
     """The boxes to look into: ground truth's ("gt") or the folder's detections."""
-    from wbkit.data import DETECTIONS, persons_from_annotations, persons_from_detections
+    from wbkit.data import DETECTIONS, left_out, persons_from_annotations, persons_from_detections
 
     if boxes == "gt":
+        print("".join(f"note: {doubt}\n" for doubt in label_doubts(annotations)) + left_out(annotations))
         return persons_from_annotations(annotations)
     if folder.detections is None:
         raise InputError(

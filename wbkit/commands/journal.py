@@ -8,6 +8,7 @@ from typing import Any
 
 from wbkit.errors import InputError
 
+_END = {"ended": True}
 _ANEW = "to begin anew give another --out or delete {}"
 
 
@@ -36,7 +37,10 @@ class Journal:
         self.finished: dict[str, dict] = {}
         others = {f".{other}" for other in range(1, world)}  # which look after their own
         own = [p for p in journals(out) if p == self._path or (rank == 0 and p.suffix not in others)]
-        if own and not resume:
+        if own and not resume and all(map(_has_ended, own)):
+            for path in own:
+                path.unlink()
+        elif own and not resume:
             remedy = f"Give --resume to go on with it, or {_ANEW.format(own[0])}"
             raise InputError("an unfinished run is there", remedy, file=out)
         for path in journals(out) if resume else []:
@@ -83,6 +87,17 @@ def journals(out: Path) -> list[Path]:
     return sorted(path for path in out.parent.iterdir() if path.name.startswith(_prefix(out)))
 
 
+def end(out: Path) -> None:
+    """Note in the journals beside a results file that the run came to its end: nobody need go on with it."""
+    for path in journals(out):
+        with path.open("a") as file:
+            file.write("\n" + json.dumps(_END))
+
+
+def _has_ended(path: Path) -> bool:
+    return path.read_text(errors="replace").rstrip().endswith(json.dumps(_END))
+
+
 def forget(out: Path) -> None:
     """Remove the journals beside a results file."""
     for path in journals(out):
@@ -97,6 +112,8 @@ def _read(path: Path, how: dict[str, Any]) -> dict[str, dict]:
         except ValueError:
             continue
         if not isinstance(line, dict):
+            continue
+        if line == _END:
             continue
         if "picture" in line:
             finished[line.pop("picture")] = line

@@ -50,8 +50,9 @@ def list_photos(
 ) -> list[Photo]:
     """Pictures with their ids and boxes; a folder stands for the pictures in it.
 
-    The id is that of the picture's name in `annotations`; without, the number that the name consists of if
-    all names are numbers, each another one (as in COCO); else the running number from 1.
+    The id is that of the picture's name in `annotations`, or in `boxes_file` if that is such a file; without,
+    the number that the name consists of if all names are numbers, each another one (as in COCO); else the
+    running number from 1.
 
     Raises:
         InputError: a picture is missing, named twice or not in `annotations`, a folder has none, or the boxes
@@ -61,6 +62,8 @@ def list_photos(
     twice = [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]
     if twice:
         raise InputError("is named twice", "Leave one away", file=twice[0])
+    if boxes_file and not annotations and _is_annotations(read_json(boxes_file)):
+        annotations = boxes_file
     image_ids = ids_by_name(paths, annotations) if annotations else _numbers(paths)
     found = _boxes_of(paths, image_ids, boxes_file, annotations) if boxes_file else [None] * len(paths)
     names = _names(paths)
@@ -91,6 +94,18 @@ def _pictures_of(path: Path) -> list[Path]:
         remedy = f"Pictures end in {' '.join(ENDINGS)}; folders below are not read"
         raise InputError("the folder has no pictures", remedy, file=path)
     return list(found.values())  # a link and its picture are one
+
+
+def passed_over(path: Path) -> str:
+    """What of a folder is no picture by its name, in a line; "" for nothing, and for pictures."""
+    others = [p for p in path.iterdir() if p.name[0] != "."] if path.is_dir() else []
+    kinds = Counter(
+        "folder" if p.is_dir() else p.suffix or "file without ending"
+        for p in others
+        if p.is_dir() or p.suffix.lower() not in ENDINGS
+    )
+    words = ", ".join(f"{times} {kind}" for kind, times in sorted(kinds.items()))
+    return f"passed over in {path}: {words}\n" if words else ""
 
 
 def _number(path: Path) -> int | None:
@@ -156,7 +171,7 @@ def _boxes_of(
     names, by the ids of `annotations` or by the number in the name.
     """
     content = read_json(boxes_file)
-    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+    if _is_annotations(content):
         keys, boxes = ids_by_name(paths, boxes_file), _labelled_boxes(boxes_file)
     elif isinstance(content, dict):
         keys = _names(paths)
@@ -166,8 +181,9 @@ def _boxes_of(
         boxes = _detected_boxes(boxes_file)
     for key, name in zip(keys, _names(paths), strict=True):
         if key not in boxes:
+            others = [key for key in boxes if isinstance(key, str) and key not in _names(paths)]
             raise InputError(
-                f"has no boxes for {name}",
+                f"has no boxes for {name}" + "".join(f", but for {other!r}" for other in others[:1]),
                 _ADD.format(name=name) if isinstance(content, dict) else _NAME,
                 file=boxes_file,
             )
@@ -183,7 +199,7 @@ def frame_boxes(boxes_file: Path) -> dict[int, np.ndarray]:
         InputError: it is none of these, or a box is not five numbers.
     """
     content = read_json(boxes_file)
-    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+    if _is_annotations(content):
         return _labelled_boxes(boxes_file)
     if not isinstance(content, dict):
         return _detected_boxes(boxes_file)
@@ -192,6 +208,10 @@ def frame_boxes(boxes_file: Path) -> dict[int, np.ndarray]:
         remedy = 'For a video write {"1": [[x, y, width, height]]}, frames counted from 1'
         raise InputError(f"{wrong[0]!r} is no frame's number", remedy, file=boxes_file)
     return {int(key): _named_boxes(key, rows, boxes_file) for key, rows in content.items()}
+
+
+def _is_annotations(content: object) -> bool:
+    return isinstance(content, dict) and {"images", "annotations"} <= content.keys()
 
 
 def _labelled_boxes(path: Path) -> dict[int, np.ndarray]:
@@ -220,8 +240,9 @@ def _named_boxes(name: str, rows: object, path: Path) -> np.ndarray:
     boxes = []
     for i, row in enumerate(rows if isinstance(rows, list) else [rows]):
         fits = isinstance(row, list) and len(row) in (4, 5)
+        fits = fits and (len(row) == 4 or (isinstance(row[4], (int, float)) and 0 <= row[4] <= 1))
         if not fits or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in row):
-            remedy = 'Write {"photo.jpg": [[x, y, width, height], ...]}; a fifth number is the score'
+            remedy = 'Write {"photo.jpg": [[x, y, width, height], ...]}; a fifth number is the score, 0 to 1'
             raise InputError(f"is {row!s:.60}", remedy, file=path, record=f"box {i} of {name}")
         boxes.append([*row, 1.0][:5])
     return np.array(boxes, float).reshape(-1, 5)

@@ -17,14 +17,14 @@ from tqdm import tqdm
 
 from wbkit.commands.journal import Journal, journals
 from wbkit.commands.models import load_predictor, shipped_model
-from wbkit.commands.photos import Photo, list_photos, results_place
+from wbkit.commands.photos import Photo, list_photos, passed_over, results_place
 from wbkit.commands.results import Outcome, count, draw, finish, rescored_records, save_drawing
 from wbkit.commands.video import is_video, predict_video
 from wbkit.detect import ADVICE, detect_people, usable_detector
 from wbkit.errors import InputError
 from wbkit.keypoints import PART_OF_KEYPOINT, PARTS
 from wbkit.pictures import read_image
-from wbkit.predict import Predictor, checked_boxes
+from wbkit.predict import Predictor, bad_boxes
 
 
 def predict_files(options: argparse.Namespace) -> None:
@@ -41,6 +41,8 @@ def predict_files(options: argparse.Namespace) -> None:
     predictor, detector = _predictor_and_detector(options, rank, world)
     if rank == 0 and (dropped := sum(photo.dropped for photo in photos)):
         print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
+    for folder in options.images if rank == 0 else []:
+        print(passed_over(folder), end="")
     earlier = out.exists() and not journals(out)
     journal = Journal(out, rank, world, _how(options, predictor, detector), options.resume)
     if rank == 0 and options.resume:
@@ -113,7 +115,7 @@ def predict_photos(
     stands in the journal is not done again.
     An interruption or a failing network ends it early: what is done is kept, what is not is listed.
     """
-    taken: list[tuple[Photo, np.ndarray, bool]] = []
+    taken: list[tuple[Photo, np.ndarray, dict]] = []
     told, finished = Outcome(), set()  # places of pictures that need no more word
     for photo in photos:
         if _is_done(journal, photo, out):
@@ -135,12 +137,14 @@ def predict_photos(
     bar = tqdm(answers, total=todo, desc="predict", unit="picture", smoothing=0, disable=not talkative)
     try:
         for keypoints, scores in bar:
-            photo, image, guessed = taken.pop(0)
+            photo, image, boxes = taken.pop(0)
             save_drawing(out / photo.drawing, draw(image, keypoints, scores, look))
             asked = np.isin(PART_OF_KEYPOINT[: scores.shape[1]], list(look["parts"] or PARTS))
             bare = bool(len(scores) and not (scores[:, asked] > look["threshold"]).any())
             records = as_records(photo, keypoints, scores, predictor)
-            found = {"records": records, "bare": bare, "guessed": guessed, "drawing": photo.drawing}
+            if boxes["guessed"]:
+                records = [record | {"guessed": True} for record in records]
+            found = {"records": records, "bare": bare, "drawing": photo.drawing, **boxes}
             journal.add(photo.path, found)
             told.note(photo, found)
             finished.add(photo.path)
@@ -157,19 +161,26 @@ def _is_done(journal: Journal, photo: Photo, out: Path) -> bool:
     return drawn and journal.knows(photo.path)
 
 
-def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, bool]:
-    """The photo with boxes, its own or a detector's; its pixels; whether it stands for nobody found.
+def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, dict]:
+    """The photo with boxes, its own or a detector's; its pixels; what there is to tell of the boxes.
+
+    Boxes that cannot be looked into are left out, and told.
 
     Raises:
-        InputError: the picture cannot be used, or a box does not fit it.
+        InputError: the picture cannot be used.
     """
-    image, guessed = read_image(photo.path), False
+    image = read_image(photo.path)
     if photo.boxes_xywh is None:
         found = detect_people(image, detector)
         photo = replace(photo, boxes_xywh=found.boxes_xywh, box_scores=found.scores)
-        guessed = bool(found.guessed)
-    checked_boxes(image, photo.boxes_xywh)  # here, where the picture is known
-    return photo, image, guessed
+        return photo, image, {"guessed": bool(found.guessed)}
+    size_wh = image.shape[1::-1]
+    bad = bad_boxes(photo.boxes_xywh, size_wh)
+    good = np.setdiff1d(np.arange(len(photo.boxes_xywh)), [*bad])
+    boxes = photo.boxes_xywh[good]
+    far = int((boxes[:, :2] + boxes[:, 2:] > 1.1 * np.array(size_wh)).any(1).sum())
+    told = {"guessed": False, "bad": [f"{photo.name}: box {i} {why}" for i, why in bad.items()], "far": far}
+    return replace(photo, boxes_xywh=boxes, box_scores=photo.box_scores[good]), image, told
 
 
 def as_records(photo: Photo, keypoints: np.ndarray, scores: np.ndarray, predictor: Predictor) -> list[dict]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from wbkit.annotations import results_to_json
 from wbkit.columns import KEYPOINT_FIELDS
-from wbkit.commands.journal import forget
+from wbkit.commands.journal import end, forget
 from wbkit.commands.photos import Photo
 from wbkit.data import Persons
 from wbkit.errors import InputError
@@ -34,17 +34,22 @@ class Outcome:
     why: str = ""  # ... for this reason
     bare: list[str] = field(default_factory=list)  # pictures in whose drawing there is nothing
     guessed: int = 0  # pictures taken whole, since nobody was found
+    bad: list[str] = field(default_factory=list)  # boxes that were left out
+    far: int = 0  # boxes that reach far out of their picture
 
     def note(self, photo: Photo, found: dict) -> None:
         """A finished picture, now or by an earlier run, which may have numbered pictures otherwise.
 
         Args:
-            found: its json `records`; `bare`: its drawing shows no point; `guessed`: it was taken whole.
+            found: its json `records`; `bare`: its drawing shows no point; `guessed`: it was taken whole;
+                `bad`, `far`: of its boxes.
         """
         own = {"image_id": photo.image_id, "file_name": photo.name}
         self.records += [record | own for record in found["records"]]
         self.bare += [photo.name] * found["bare"]
         self.guessed += found["guessed"]
+        self.bad += found.get("bad", [])
+        self.far += found.get("far", 0)
 
 
 def finish(
@@ -60,8 +65,8 @@ def finish(
     """
     order = {photo.image_id: i for i, photo in enumerate(photos)}
     records = sorted((r for share in shares for r in share.records), key=lambda r: order[r["image_id"]])
-    failures, bare, left = (
-        [m for share in shares for m in getattr(share, f)] for f in ("failures", "bare", "left")
+    failures, bare, left, bad = (
+        [m for share in shares for m in getattr(share, f)] for f in ("failures", "bare", "left", "bad")
     )
     done = len(photos) - len(failures) - len(left)
     if left and earlier:
@@ -71,9 +76,19 @@ def finish(
         people, pictures = count(len(records), "person", "people"), count(done, "picture")
         print(f"{people} in {pictures} -> {out}; drawings beside it")
     if done == len(photos):
-        forget(out)  # else --resume can still use them
+        forget(out)
+    elif not left:
+        end(out)  # --resume can still use what is done, but need not
+    if bad:
+        shown = "\n  ".join(bad[:5] + ["..."] * (len(bad) > 5))
+        print(f"left out: {count(len(bad), 'box', 'boxes')}:\n  {shown}")
+    if (far := sum(share.far for share in shares)) > 0.2 * len(records):
+        print(
+            f"note: {far} boxes reach far out of their picture: x, y, width, height are wanted, not corners"
+        )
     if guessed := sum(share.guessed for share in shares):
-        print(f"in {count(guessed, 'picture')} nobody was found: the whole picture was taken for one person")
+        taken = "the whole picture was taken for one person, with score 0"
+        print(f"in {count(guessed, 'picture')} nobody was found: {taken}")
     if bare:
         print(f"no point is sure enough to be drawn in {count(len(bare), 'picture')}: {', '.join(bare[:5])}")
     unread = "Look at these:\n  " + "\n  ".join(failures[:20])
@@ -96,23 +111,24 @@ def write(out: Path, records: list[dict], parts: tuple[str, ...] | None) -> None
 
 
 def as_table(records: list[dict]) -> pd.DataFrame:
-    """A row for every keypoint of every record: file_name, person, part, keypoint, x, y, score.
+    """A row for every keypoint: file_name, image_id, person, person_score, part, keypoint, x, y, score.
 
-    People of pictures are counted from 0 in the file; those of a video have their own numbers, and columns
-    `frame` and `time`.
+    People of pictures are counted from 0 through the file; those of a video have their own numbers, `frame`
+    instead of `image_id`, and `time`.
     """
     triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
     xys = np.concatenate([np.zeros((0, 3)), *triples])
     table = pd.DataFrame(xys, columns=["x", "y", "score"])
-    labels = {
-        "file_name": np.repeat([r["file_name"] for r in records], len(KEYPOINTS)),
-        "person": np.repeat([r.get("person", i) for i, r in enumerate(records)], len(KEYPOINTS)),
-        "part": np.tile(PART_OF_KEYPOINT, len(records)),
-        "keypoint": np.tile(KEYPOINTS, len(records)),
+    video = any("time" in record for record in records)
+    people = {
+        "file_name": [r.get("file_name", r.get("video")) for r in records],
+        "frame" if video else "image_id": [r["image_id"] for r in records],
+        **({"time": [r["time"] for r in records]} if video else {}),
+        "person": [r.get("person", i) for i, r in enumerate(records)],
+        "person_score": [r["score"] for r in records],
     }
-    if any("time" in record for record in records):
-        times = {"frame": [r["image_id"] for r in records], "time": [r["time"] for r in records]}
-        labels |= {name: np.repeat(values, len(KEYPOINTS)) for name, values in times.items()}
+    labels = {name: np.repeat(values, len(KEYPOINTS)) for name, values in people.items()}
+    labels |= {"part": np.tile(PART_OF_KEYPOINT, len(records)), "keypoint": np.tile(KEYPOINTS, len(records))}
     for i, (name, values) in enumerate(labels.items()):
         table.insert(i, name, values)
     return table

@@ -20,9 +20,10 @@ from wbkit.data import (
     find_coco_folder,
     has_split,
     join_persons,
+    left_out,
     persons_from_annotations,
 )
-from wbkit.doubts import absent_parts
+from wbkit.doubts import absent_parts, label_doubts
 from wbkit.errors import InputError
 from wbkit.hardware import Hardware, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
@@ -40,7 +41,7 @@ def train(options: argparse.Namespace) -> None:
     with process_group(options.device):
         first = rank_and_world()[0] == 0
         hardware = chosen_hardware(options)
-        dataset = training_samples(options, recipe)
+        dataset = training_samples(options, recipe, talk=first)
         out = options.out or Path("outputs/train") / recipe.name
         validate = validation(options, recipe, hardware.resolved(), talk=first)
         told = identity(recipe, len(dataset), options.seed, recipe.schedule.batch_size, dataset.fingerprint())
@@ -51,18 +52,23 @@ def train(options: argparse.Namespace) -> None:
             if validate and options.init and options.head == "load" and not options.resume:
                 print("Before the first update:")
                 run.log(0, **validate(model))
-        fit(
-            model,
-            recipe,
-            dataset,
-            hardware=hardware,
-            run=run,
-            validate=validate,
-            validate_every=options.validate_every,
-            save_every=options.save_every,
-            minutes=options.minutes and max(options.minutes - (time.monotonic() - began) / 60, 1e-9),
-            shuffle=not isinstance(dataset, SyntheticPeople),
-        )
+        try:
+            fit(
+                model,
+                recipe,
+                dataset,
+                hardware=hardware,
+                run=run,
+                validate=validate,
+                validate_every=options.validate_every,
+                save_every=options.save_every,
+                minutes=options.minutes and max(options.minutes - (time.monotonic() - began) / 60, 1e-9),
+                shuffle=not isinstance(dataset, SyntheticPeople),
+            )
+        except KeyboardInterrupt:
+            if first and run.last.exists():
+                print(f"\n--resume goes on from {run.last}")
+            raise
         if first and not run.finished:
             print(f"The time is up after {options.minutes:g} minutes; --resume goes on from {run.last}")
         elif first:
@@ -109,8 +115,8 @@ def at_input_size(recipe: Recipe, size_wh: tuple[int, int]) -> Recipe:
     return recipe.at(size_wh)
 
 
-def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
-    """The folders' training persons, or rendered ones."""
+def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool) -> Dataset:
+    """The folders' training persons, or rendered ones; who is left out, and what looks wrong, is told."""
     if options.mix != "everyday" and not options.synthetic:
         raise InputError(f"--mix {options.mix} is about rendered people", "Give --synthetic N, too")
     if options.synthetic:
@@ -124,7 +130,10 @@ def training_samples(options: argparse.Namespace, recipe: Recipe) -> Dataset:
     folders = [find_coco_folder(data, "train") for data in options.data]
     if len({(folder.annotations.resolve(), folder.images.resolve()) for folder in folders}) < len(folders):
         raise InputError("a set of --data is named twice", "Leave one away")
-    everyone = [persons_from_annotations(load_annotations(folder.annotations)) for folder in folders]
+    files = [load_annotations(folder.annotations) for folder in folders]
+    everyone = [persons_from_annotations(file) for file in files]
+    for file in files if talk else []:
+        print("".join(f"note: {file.source}: {doubt}\n" for doubt in label_doubts(file)) + left_out(file))
     persons, images = join_persons(everyone, [folder.images for folder in folders])
     return WholeBodyDataset(persons, images, recipe, recipe.augmentation, options.seed, keep_failures=True)
 

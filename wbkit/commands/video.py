@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from wbkit.predict import Predictor
 from wbkit.video import Look, Person, Video, follow, open_video, read_frames, write_frames
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
+GUESS = 0.5  # score of a box that is the whole frame
 Frames = dict[int, list[Person]]  # frame number from 1 -> its people
 
 
@@ -91,14 +93,14 @@ def _said(boxes: dict[int, np.ndarray], min_score: float) -> Look:
 
 def _detections(detector: str, every: int) -> Look:
     """A detector, asked in every so many frames, and wherever there is nobody."""
-    if every < 1:
-        raise InputError(f"--detect-every is {every}", "Give at least 1")
 
     def look(number: int, frame: np.ndarray, people: list[Person]) -> FoundPeople | None:
         if people and (number - 1) % every:
             return None
         found = detect_people(frame, detector)
-        return None if people and found.guessed else found
+        if not found.guessed:
+            return found
+        return None if people else replace(found, scores=np.full(1, GUESS))  # its points will tell
 
     return look
 
@@ -156,6 +158,6 @@ def _records(found: Frames, video: Video, predictor: Predictor) -> list[dict]:
         predictor.recipe,
     )
     for record, number, person in zip(records, numbers, people, strict=True):
-        own = {"file_name": video.path.name, "time": (number - 1) / video.fps, "person": person.number}
+        own = {"video": video.path.name, "time": (number - 1) / video.fps, "person": person.number}
         record |= own
     return records

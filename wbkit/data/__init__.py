@@ -2,7 +2,13 @@
 
 from wbkit.data.folders import DETECTIONS, CocoFolder, find_coco_folder, has_split
 from wbkit.data.loading import EpochSampler, collate, make_loader
-from wbkit.data.persons import Persons, join_persons, persons_from_annotations, persons_from_detections
+from wbkit.data.persons import (
+    Persons,
+    join_persons,
+    left_out,
+    persons_from_annotations,
+    persons_from_detections,
+)
 from wbkit.data.samples import SyntheticPeople, WholeBodyDataset, cut_sample
 
 __all__ = [
@@ -17,6 +23,7 @@ __all__ = [
     "find_coco_folder",
     "has_split",
     "join_persons",
+    "left_out",
     "make_loader",
     "persons_from_annotations",
     "persons_from_detections",

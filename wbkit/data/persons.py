@@ -25,6 +25,8 @@ class Persons:
         box_scores: (N,) float64, 1 for ground truth.
         ids: (N,) int64, annotation id, or the running number of the detection.
         keypoints: (N, 133, 3) float64 image px and v, zeros for detections.
+        image_sizes_wh: (N, 2) int64 px of their pictures, as the annotation file says, 0 where it does not,
+            or None.
     """
 
     image_ids: np.ndarray
@@ -33,13 +35,15 @@ class Persons:
     box_scores: np.ndarray
     ids: np.ndarray
     keypoints: np.ndarray
+    image_sizes_wh: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def select(self, persons: np.ndarray | slice) -> Persons:
         """Only the given persons (indices, mask or slice)."""
-        return Persons(**{f.name: getattr(self, f.name)[persons] for f in fields(self)})
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Persons(**{name: v if v is None else v[persons] for name, v in columns.items()})
 
 
 def join_persons(everyone: Sequence[Persons], folders: Sequence[Path]) -> tuple[Persons, Path]:
@@ -57,19 +61,45 @@ def join_persons(everyone: Sequence[Persons], folders: Sequence[Path]) -> tuple[
         )
         for some, folder in zip(everyone, folders, strict=True)
     ]
-    columns = {f.name: np.concatenate([getattr(p, f.name) for p in everyone]) for f in fields(Persons)}
-    return Persons(**columns), root
+    names = [f.name for f in fields(Persons) if getattr(everyone[0], f.name) is not None]
+    return Persons(**{name: np.concatenate([getattr(p, name) for p in everyone]) for name in names}), root
 
 
 def persons_from_annotations(annotations: Annotations) -> Persons:
     """Ground-truth persons as MMPose uses them for training, and for testing with ground-truth boxes.
 
     Boxes are clipped to their picture. Left out: crowds, persons without a labelled body keypoint (even
-    if hands or face are labelled), and boxes that are empty after clipping.
+    if hands or face are labelled), and boxes that are empty after clipping; `left_out` tells them.
 
     Raises:
         InputError: the file does not state a picture's size.
     """
+    return _everybody(annotations).select(~np.any([*_unusable(annotations).values()], axis=0))
+
+
+def left_out(annotations: Annotations) -> str:
+    """Whom `persons_from_annotations` passes over, by reason, in one sentence; "" where it is nobody."""
+    found = {reason: annotations.ids[mask] for reason, mask in _unusable(annotations).items() if mask.any()}
+    told = [
+        f"{len(ids)} {reason} (annotation {ids[0]}{' ...' * (len(ids) > 1)})" for reason, ids in found.items()
+    ]
+    return f"left out of {len(annotations)} people of {annotations.source}: {', '.join(told)}" if told else ""
+
+
+def _unusable(annotations: Annotations) -> dict[str, np.ndarray]:
+    """Reason -> (N,) whom it holds for; everybody has one reason at most."""
+    unlabelled = (annotations.num_keypoints == 0) | ~(annotations.keypoints[..., 2] > 0).any(1)
+    empty = ~(_everybody(annotations).boxes_xywh[:, 2:] > 0).all(1)
+    crowd = annotations.crowd
+    return {
+        "marked as crowds": crowd,
+        "without a labelled body keypoint": unlabelled & ~crowd,
+        "with an empty box, or one outside of the picture": empty & ~unlabelled & ~crowd,
+    }
+
+
+def _everybody(annotations: Annotations) -> Persons:
+    """All persons with clipped boxes."""
     picture = annotations.pictures_of(annotations.person_image_ids)  # (N,)
     sizes = annotations.image_sizes_wh[picture]  # (N, 2)
     if (sizes <= 0).any():
@@ -77,8 +107,6 @@ def persons_from_annotations(annotations: Annotations) -> Persons:
         remedy = "Add the picture's size to the file"
         raise InputError("has no width or no height", remedy, file=annotations.source, record=record)
     boxes = clip_boxes(annotations.boxes_xywh, sizes)
-    labelled = (annotations.keypoints[..., 2] > 0).any(1)
-    usable = ~annotations.crowd & (annotations.num_keypoints > 0) & labelled & (boxes[:, 2:] > 0).all(1)
     return Persons(
         image_ids=annotations.person_image_ids,
         file_names=annotations.file_names[picture],
@@ -86,7 +114,8 @@ def persons_from_annotations(annotations: Annotations) -> Persons:
         box_scores=np.ones(len(boxes)),
         ids=annotations.ids,
         keypoints=annotations.keypoints,
-    ).select(usable)
+        image_sizes_wh=sizes,
+    )
 
 
 def persons_from_detections(annotations: Annotations, detections: Detections) -> Persons:
@@ -113,4 +142,5 @@ def persons_from_detections(annotations: Annotations, detections: Detections) ->
         box_scores=detections.scores,
         ids=np.arange(len(detections)),
         keypoints=np.zeros((len(detections), 133, 3)),
+        image_sizes_wh=annotations.image_sizes_wh[picture],
     )

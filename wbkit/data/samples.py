@@ -68,7 +68,7 @@ class WholeBodyDataset(Dataset):
     def __getitem__(self, key: int) -> dict:
         epoch, index = divmod(int(key), len(self))
         try:
-            image = read_image(self.folder / self.persons.file_names[index])
+            image = self._read(index)
         except InputError as error:
             if not self.keep_failures:
                 raise
@@ -76,6 +76,19 @@ class WholeBodyDataset(Dataset):
         rng = np.random.default_rng([self.seed, epoch, index])
         labels, box = self.persons.keypoints[index], self.persons.boxes_xywh[index]  # (133, 3), (4,)
         return {"person": index, **cut_sample(image, box, labels, self.recipe, self.augmentation, rng)}
+
+    def _read(self, index: int) -> np.ndarray:
+        """The picture of a person, if it has the size that its labels are for."""
+        path, sizes = self.folder / self.persons.file_names[index], self.persons.image_sizes_wh
+        image = read_image(path)
+        stated = (
+            image.shape[1::-1] if sizes is None or not sizes[index].all() else tuple(sizes[index].tolist())
+        )
+        if image.shape[1::-1] != stated:
+            found, wanted = ("{} x {} px".format(*size) for size in (image.shape[1::-1], stated))
+            remedy = "Give the pictures that were labelled, or scale (or turn) labels and sizes with them"
+            raise InputError(f"is {found}, but labelled as {wanted}", remedy, file=path)
+        return image
 
     def fingerprint(self) -> int:
         """A number that changes with the persons, their boxes and labels (not with pixels)."""

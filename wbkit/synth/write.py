@@ -69,6 +69,18 @@ def make_picture(
     return Sample(image, labels.annotate(people, picture, index, 0), quality)
 
 
+CATEGORIES = [
+    {
+        "id": PERSON_CATEGORY,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(KEYPOINTS[:17]),
+        "skeleton": [[a + 1, b + 1] for a, b in SKELETON if b < 17 and a < 17],
+    }
+]
+"""What an annotation file says of its one category."""
+
+
 @dataclass(frozen=True)
 class _Job:
     """One picture to make: where it goes, and from what."""
@@ -247,15 +259,7 @@ def _assemble(out: Path, split: str, jobs: list[_Job], options: dict) -> None:
         ],
         "images": images,
         "annotations": annotations,
-        "categories": [
-            {
-                "id": PERSON_CATEGORY,
-                "name": "person",
-                "supercategory": "person",
-                "keypoints": list(KEYPOINTS[:17]),
-                "skeleton": [[a + 1, b + 1] for a, b in SKELETON if b < 17 and a < 17],
-            }
-        ],
+        "categories": CATEGORIES,
     }
     write_json(out / "annotations" / f"coco_wholebody_{split}_v1.0.json", content)
 
