@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +29,7 @@ from wbkit.hardware import Hardware
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import FLIP_INDICES
 from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
-from wbkit.runs import Run, identity
+from wbkit.runs import Run, identity, noted_interruption
 from wbkit.schedules import fitted, learning_rate, with_batch
 from wbkit.train import Loop, fit
 
@@ -246,6 +247,77 @@ def test_run_in_slices_ends_with_the_same_weights(tmp_path):
     assert_same_weights(sliced, whole)
 
 
+def test_the_first_ctrl_c_finishes_the_update_and_keeps_the_state(tmp_path, capsys):
+    """Pressed while the second update's samples are made; resumed, the weights are an uninterrupted run's."""
+
+    class Pressed(Blobs):
+        def __getitem__(self, key):
+            if self.asked == 6:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__getitem__(key)
+
+    before = signal.getsignal(signal.SIGINT)
+    whole, cut, resumed = small_model(), small_model(), small_model(seed=3)
+    keep = {"hardware": CPU, "progress": False, "save_every": 100}
+    fit(whole, SMALL, Blobs(), run=Run(tmp_path / "whole", told()), **keep)
+    with pytest.raises(KeyboardInterrupt):
+        fit(cut, SMALL, Pressed(), run=Run(tmp_path / "cut", told()), **keep)
+    assert "stopping after this update, with the state kept" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is before
+    run = Run(tmp_path / "cut", told(), resume=True)
+    assert run.state["step"] == 2
+    fit(resumed, SMALL, Blobs(), run=run, **keep)
+    assert_same_weights(resumed, whole)
+    assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+
+
+def test_the_second_ctrl_c_breaks_off():
+    with noted_interruption() as noted:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert noted.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_short_runs_leave_numbers_too(tmp_path):
+    """The last update of every epoch is logged."""
+    run = Run(tmp_path, told())
+    losses = fit(small_model(), SMALL, Blobs(), hardware=CPU, run=run, progress=False)
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    steps = len(losses) // SMALL.schedule.epochs
+    assert table.step.tolist() == [steps * (epoch + 1) for epoch in range(SMALL.schedule.epochs)]
+    assert table.loss.tolist() == pytest.approx([losses[step - 1] for step in table.step], rel=1e-5)
+
+
+def test_who_is_left_out_and_what_looks_wrong_is_told(train_coco, tmp_path, capsys):
+    path = train_coco / "annotations" / "coco_wholebody_train_v1.0.json"
+    content = json.loads(path.read_text())
+    everybody = content["annotations"]
+    everybody[0]["bbox"][2] = 0
+    everybody[1]["keypoints"] = [0] * 51
+    everybody[1]["num_keypoints"] = 0
+    for record in everybody[2:]:
+        record["keypoints"][::3] = [x + 900 for x in record["keypoints"][::3]]
+        record["face_kpts"][2::3] = [3] * 68
+        record["bbox"][2:] = [150, 115]
+    path.write_text(json.dumps(content))
+    main(command(train_coco, tmp_path / "run", "--minutes", "0.001"))
+    said = capsys.readouterr().out
+    first, second = (record["id"] for record in everybody[:2])
+    assert f"1 with an empty box, or one outside of the picture (annotation {first})" in said
+    assert f"1 without a labelled body keypoint (annotation {second})" in said
+    assert "labelled points lie outside their picture" in said
+    assert "points have a v above 2" in said
+    assert "boxes reach far out of their picture" in said
+
+
+def test_pictures_of_another_size_than_labelled_are_refused(train_coco, tmp_path, capsys):
+    for picture in (train_coco / "train2017").iterdir():
+        cv2.imwrite(str(picture), cv2.resize(cv2.imread(str(picture)), None, fx=0.5, fy=0.5))
+    assert main(command(train_coco, tmp_path / "run")) == 2
+    assert "is 80 x 60 px, but labelled as 160 x 120 px. Give the pictures" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_validation_that_is_killed_is_made_up_for(tmp_path, epochs):
     """Weights, best score and metrics.csv are those of a run that nothing interrupted."""
@@ -274,7 +346,7 @@ def test_validation_that_is_killed_is_made_up_for(tmp_path, epochs):
     assert_same_weights(resumed, whole)
     texts = [(tmp_path / name / "metrics.csv").read_text() for name in ("cut", "whole")]
     assert texts[0] == texts[1]
-    assert texts[0].count("\n") == 3  # the head and two validations
+    assert texts[0].count("\n") == 5  # the head, and two epochs' last updates and validations
 
 
 def test_what_does_not_change_training_is_no_reason_to_refuse_a_run(tmp_path):
@@ -577,7 +649,8 @@ def test_killed_command_goes_on_to_the_same_file(train_coco, tmp_path):
         assert done.returncode == 0
     files = [load_file(out / "final.safetensors") for out in (cut, whole)]
     assert all(torch.equal(value, files[1][name]) for name, value in files[0].items())
-    assert (cut / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    numbers = [pd.read_csv(out / "metrics.csv").drop(columns="images_per_second") for out in (cut, whole)]
+    pd.testing.assert_frame_equal(*numbers)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def at_input_size(recipe: Recipe, size_wh: tuple[int, int]) -> Recipe:
     return recipe.at(size_wh)
 
 
-def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool) -> Dataset:
+def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool = True) -> Dataset:
     """The folders' training persons, or rendered ones; who is left out, and what looks wrong, is told."""
     if options.mix != "everyday" and not options.synthetic:
         raise InputError(f"--mix {options.mix} is about rendered people", "Give --synthetic N, too")
