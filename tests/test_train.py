@@ -271,6 +271,31 @@ def test_the_first_ctrl_c_finishes_the_update_and_keeps_the_state(tmp_path, caps
     assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
 
 
+def test_ctrl_c_while_validating_breaks_off_at_once_and_an_asked_one_does_not_validate(tmp_path):
+    calls, keep = [], {"hardware": CPU, "progress": False}
+
+    def pressed(model):
+        calls.append(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        calls.append(2)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_model(), SMALL, Blobs(), run=Run(tmp_path / "a", told()), validate=pressed, **keep)
+    assert calls == [1]
+    assert Run(tmp_path / "a", told(), resume=True).state["step"] == 3
+
+    class Pressed(Blobs):
+        def __getitem__(self, key):
+            if self.asked == 9:  # in the epoch's last update
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__getitem__(key)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_model(), SMALL, Pressed(), run=Run(tmp_path / "b", told()), validate=pressed, **keep)
+    assert calls == [1]
+    assert Run(tmp_path / "b", told(), resume=True).state["step"] == 3
+
+
 def test_the_second_ctrl_c_breaks_off():
     with noted_interruption() as noted:
         os.kill(os.getpid(), signal.SIGINT)

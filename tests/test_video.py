@@ -18,7 +18,7 @@ from wbkit.detect import FoundPeople
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
 from wbkit.files import data_folder
-from wbkit.keypoints import KEYPOINTS, PARTS
+from wbkit.keypoints import KEYPOINTS
 from wbkit.matching import oks
 from wbkit.pictures import read_image
 from wbkit.recipes import RECIPES
@@ -180,6 +180,12 @@ def test_nobody_said_nobody_found():
     assert numbers(World({"a": path((40, 20), (0, 0), 3)}), lambda *_: None) == [[], [], []]
 
 
+def test_boxes_without_anybody_use_up_no_numbers():
+    world = World({"a": path((40, 20), (0, 0), 9)}, hidden={"a": range(5)})
+    look = lambda number, frame, people: said(world.box("a"))  # noqa: E731
+    assert numbers(world, look) == [[]] * 5 + [[1]] * 4
+
+
 def test_a_box_beside_everybody_finds_nobody():
     world = World({"a": path((40, 20), (0, 0), 2)})
     assert numbers(world, once({1: lambda: said(np.array([100.0, 60, 20, 20]))})) == [[], []]
@@ -212,7 +218,7 @@ def make_clip(file: Path, length: int = 6, size_wh: tuple[int, int] = SIZE_WH, f
     """Frames of one grey each, lighter and lighter."""
     with write_frames(file, fps, size_wh) as add:
         for t in range(length):
-            add(np.full((*size_wh[::-1], 3), 40 + 30 * t, np.uint8))
+            add(np.full((*size_wh[::-1], 3), min(40 + 30 * t, 255), np.uint8))
     return file
 
 
@@ -295,8 +301,11 @@ def test_a_video_becomes_results_and_a_drawn_video(predict, world, tmp_path, cap
         assert np.allclose(results.keypoints[t, :, :2], SHAPE + world.corners["a"][t])
     drawn = open_video(tmp_path / "out" / "clip.pose.webm")
     assert (drawn.length, drawn.size_wh) == (6, (480, 360))  # thrice as large: a face has 68 points
-    body = slice(*(3 * world.points("a")[PARTS["body"]][:, 1].astype(int)[[0, -1]]))
-    assert np.ptp(next(read_frames(drawn))[:, 100:220]) > 100, body
+    frame = next(read_frames(drawn)).astype(int)
+    for name in ("left_hip", "right_ankle", "left_wrist"):  # their colours, far from the number
+        world.frame = 0
+        x, y = np.rint(3 * world.points("a")[KEYPOINTS.index(name)] + 1).astype(int)
+        assert np.ptp(frame[y - 2 : y + 3, x - 2 : x + 3].mean((0, 1))) > 30, name
     assert capsys.readouterr().out.startswith("1 person in 6 of 6 frames -> ")
 
 
@@ -323,6 +332,62 @@ def test_people_are_looked_for_now_and_then_and_where_there_is_nobody(predict, w
     _, records = predict(make_clip(tmp_path / "clip.webm"), "--detect-every", "5")
     assert asked == [1, 2, 3, 6]
     assert [r["image_id"] for r in records] == [3, 4, 5, 6]
+
+
+def test_a_detector_is_asked_while_somebody_is_only_waited_for(predict, world, tmp_path, monkeypatch):
+    from wbkit.commands import video
+
+    asked = []
+    world.corners["a"] = path((40, 20), (0, 0), 10)
+    world.hidden["a"] = range(6, 8)
+    found = {1: said(world.box("a"))}
+
+    def detect(frame, name):
+        asked.append(world.frame + 1)
+        return found.get(world.frame + 1, said())
+
+    monkeypatch.setattr(video, "detect_people", detect)
+    _, records = predict(make_clip(tmp_path / "clip.webm", length=10))
+    assert [r["image_id"] for r in records] == [1, 2, 3, 4, 5, 6, 9, 10]
+    assert asked == [1, 8, 9]  # after frames 7 and 8, in which nobody was found
+
+
+def test_boxes_that_cannot_be_used_are_left_out_and_told(predict, world, tmp_path, capsys):
+    good = [float(v) for v in world.box("a")]
+    content = {"1": [[900, 1, 5, 5], good, [1, 1, 9, 9, 0.1]], "900": [good]}
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    _, records = predict(make_clip(tmp_path / "clip.webm"), "--boxes", tmp_path / "boxes.json")
+    assert len(records) == 6
+    told = capsys.readouterr().out
+    assert "frame 1, box 0: [900.0, 1.0, 5.0, 5.0] lies outside the 160 x 120 picture" in told
+    assert "frame 1, box 2: score below 0.3" in told
+    assert "frame 900, which is not there" in told
+
+
+@pytest.mark.parametrize("content", ['{"0": []}', '[{"image_id": 0, "bbox": [1, 1, 9, 9], "score": 1}]'])
+def test_frames_are_counted_from_1(content, predict, tmp_path, capsys):
+    (tmp_path / "boxes.json").write_text(content)
+    assert predict(make_clip(tmp_path / "clip.webm"), "--boxes", tmp_path / "boxes.json") == (2, [])
+    assert "is no frame's number. For a video write" in capsys.readouterr().err
+
+
+def test_an_interrupted_video_does_not_replace_a_whole_one(predict, world, tmp_path, monkeypatch, capsys):
+    from wbkit.commands import video
+
+    clip = make_clip(tmp_path / "clip.webm")
+    _, before = predict(clip)
+    drawn = (tmp_path / "out" / "clip.pose.webm").read_bytes()
+
+    def interrupted(file):
+        for world.frame, frame in enumerate(read_frames(file)):
+            if world.frame == 3:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(video, "read_frames", interrupted)
+    assert predict(clip) == (2, before)
+    assert (tmp_path / "out" / "clip.pose.webm").read_bytes() == drawn
+    assert "interrupted. An earlier run's results stay" in capsys.readouterr().err
 
 
 def test_a_guess_of_the_whole_picture_is_for_nobody_known(predict, world, tmp_path, monkeypatch):
@@ -365,6 +430,8 @@ def test_a_video_without_anybody(predict, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(video, "detect_people", lambda *_: said())
     assert predict(make_clip(tmp_path / "clip.webm")) == (0, [])
     assert open_video(tmp_path / "out" / "clip.pose.webm").length == 6
+    assert main(["predict", str(tmp_path / "clip.webm"), "--out", str(tmp_path / "none.csv")]) == 0
+    assert (tmp_path / "none.csv").read_text().startswith("file_name,frame,time,person,")
     assert "0 people in 0 of 6 frames" in capsys.readouterr().out
 
 

@@ -178,7 +178,7 @@ def _result_columns(records: Any, file: str) -> Results:
         boxes_xywh=boxes,
         box_scores=table.optional("bbox_score", lambda r: math.nan, float),
         ids=table.optional("id", lambda r: -1, np.int64),
-        file_names=table.column("file_name", lambda r: str(r.get("file_name", "")), np.str_),
+        file_names=table.column("file_name", lambda r: str(r.get("file_name") or ""), np.str_),
     )
 
 

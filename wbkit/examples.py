@@ -33,7 +33,11 @@ righthand_kpts hold x, y in image pixels and a score, the height of the heatmap'
 model is sure, sometimes above, no probability. A person's score is bbox_score times the mean score of the
 keypoints above .2. image_id comes from --annotations, or from --boxes if that is an annotation file; without,
 it is the number in the name if all names are numbers, each another one (as in COCO), else the pictures are
-counted from 1. In a .csv `person` counts through the file.""",
+counted from 1. In a .csv of pictures `person` counts through the file.
+
+Where nobody is found the whole picture is tried, as a person of score 0 with "guessed": true. A box that is
+empty or outside of its picture is left out, and told. --resume goes on with pictures; an interrupted video
+keeps what it has, where no earlier results are in the way, and cannot go on.""",
     "evaluate": """examples:
   wbkit evaluate --annotations coco_wholebody_val_v1.0.json --results results.json
   wbkit evaluate --annotations A.json --results R.json --rescore --reference

@@ -7,7 +7,7 @@ COCO-WholeBody; they are copied down to ties and rounding, so that every statist
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PureWindowsPath
 
 import numpy as np
 
@@ -181,11 +181,12 @@ def _require_same_pictures(annotations: Annotations, results: Results) -> None:
         return
     names = annotations.file_names[annotations.pictures_of(results.image_ids)].tolist()  # (D,)
     pairs = zip(results.file_names.tolist(), names, strict=True)
-    wrong = [i for i, (own, other) in enumerate(pairs) if own and Path(own).name != Path(other).name]
+    last_part = lambda name: PureWindowsPath(name).name  # noqa: E731  of / and of \\
+    wrong = [i for i, (own, other) in enumerate(pairs) if own and last_part(own) != last_part(other)]
     if wrong:
         first, many = wrong[0], f" ({len(wrong)} of {len(results)} results)" * (len(wrong) > 1)
         problem = f"is of {results.file_names[first]}, but image {results.image_ids[first]} is {names[first]}"
-        remedy = f"Predict with --annotations {annotations.source}, so that pictures get the ids of that file"
+        remedy = "Give results with the ids of that file (wbkit predict --annotations), or without file_name"
         raise InputError(
             f"{problem} in {annotations.source}{many}", remedy, file=results.source, record=f"result {first}"
         )

@@ -13,6 +13,8 @@ from wbkit.geometry import box_to_center_scale, fix_aspect
 from wbkit.keypoints import SIGMAS
 from wbkit.matching import MAX_DETECTIONS, keypoint_similarity
 
+USUAL_SIZE = (192, 256)  # (W, H) px of crops, where nothing else is said
+
 
 def rescore(results: Results, keypoint_threshold: float = 0.2) -> Results:
     """Give each person the score box score x mean of its keypoint scores above the threshold.
@@ -151,7 +153,7 @@ def _overlap(
 def rescore_and_nms(
     results: Results,
     *,
-    input_size: tuple[int, int] = (192, 256),
+    input_size: tuple[int, int] = USUAL_SIZE,
     method: str = "oks_nms",
     rescoring: bool = True,
     keypoint_threshold: float = 0.2,

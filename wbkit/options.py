@@ -10,8 +10,8 @@ from pathlib import Path
 from wbkit.keypoints import PARTS
 
 INPUT_SIZE = (
-    "crops of the model that made the results (the shipped one: 256x384): duplicates are judged by boxes of "
-    "this shape when rescoring (default: 192x256)"
+    "with --rescore: crops of the model that made the results (the shipped one: 256x384); duplicates are "
+    "judged by boxes of this shape (default: 192x256)"
 )
 
 
@@ -107,7 +107,7 @@ def evaluate(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="first rescore (box score x mean keypoint score) and suppress duplicates, as MMPose",
     )
-    files.add_argument("--input-size", type=size_wh, default=(192, 256), metavar="WxH", help=INPUT_SIZE)
+    files.add_argument("--input-size", type=size_wh, metavar="WxH", help=INPUT_SIZE)
     files.add_argument(
         "--reference", action="store_true", help="also run xtcocotools, and print the largest difference"
     )
@@ -147,7 +147,7 @@ def analyse(parser: argparse.ArgumentParser) -> None:
     from wbkit.failure_report.options import EPILOG, add_arguments
 
     add_arguments(parser)
-    parser.add_argument("--input-size", type=size_wh, default=(192, 256), metavar="WxH", help=INPUT_SIZE)
+    parser.add_argument("--input-size", type=size_wh, metavar="WxH", help=INPUT_SIZE)
     parser.epilog = EPILOG
 
 
@@ -179,8 +179,8 @@ def not_negative(text: str) -> int:
 def size_wh(text: str) -> tuple[int, int]:
     """An argparse type: "384x512" -> (384, 512)."""
     try:
-        width, height = (int(n) for n in text.lower().split("x"))
-    except ValueError as error:
+        width, height = map(positive(int), text.lower().split("x"))
+    except (ValueError, argparse.ArgumentTypeError) as error:
         problem = f"{text!r} is no size; write WIDTHxHEIGHT, such as 384x512"
         raise argparse.ArgumentTypeError(problem) from error
     return width, height

@@ -9,6 +9,7 @@ metrics.csv        one row an update that was logged, one a validation; TensorBo
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -133,9 +134,10 @@ class Run:
 
 @dataclass
 class Interruption:
-    """Whether Ctrl-C was pressed."""
+    """Whether Ctrl-C was pressed; `at_once`: where nothing is half done, so that it need not wait."""
 
     asked: bool = False
+    at_once: bool = False
 
 
 @contextmanager
@@ -152,8 +154,12 @@ def noted_interruption(wanted: bool = True) -> Iterator[Interruption]:
     def note(*_: object) -> None:
         noted.asked = True
         signal.signal(signal.SIGINT, before)
-        print("\nstopping after this update, with the state kept (once more: at once)", flush=True)
+        if noted.at_once:
+            raise KeyboardInterrupt
+        if os.getpid() == owner:  # processes that make samples inherit this
+            print("\nstopping after this update, with the state kept (once more: at once)", flush=True)
 
+    owner = os.getpid()
     before = signal.signal(signal.SIGINT, note)
     try:
         yield noted

@@ -233,8 +233,10 @@ class Loop:
         self.keep(state)
         epoch = state.step // self.steps_per_epoch
         due = epoch % validate_every == 0 or epoch == self.schedule.epochs
-        if validate and due and state.validated < state.step:
+        if validate and due and state.validated < state.step and not self.interruption.asked:
+            self.interruption.at_once = True
             self.validate(validate, state)
+            self.interruption.at_once = False
             self.keep(state)
 
     def update(self, batches: list[dict], rate: float) -> tuple[float, float]:

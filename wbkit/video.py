@@ -30,6 +30,7 @@ MARGIN = 0.04  # of a box around points, a share of its longer side: what a head
 ONE = 0.5  # OKS of two people's points above which they are one
 PATIENCE = 20  # frames for which somebody is expected who was seen in at least ...
 KNOWN = 5  # ... so many
+NEW = 0  # number of somebody who has not been looked at
 STEADINESS = 0.5  # share of what a movement differed from the expected that counts for the next
 CODECS = {".webm": "VP80", ".mp4": "mp4v"}  # those that OpenCV's wheels can write
 
@@ -158,10 +159,10 @@ def follow(
         found = look(number, frame, people)
         people = _where_next(people, frame.shape[1::-1])
         if found is not None:
-            people = _set_right(people, found, newest)
-            newest = max([newest, *(person.number for person in people)])
+            people = _set_right(people, found)
         keypoints, scores = predictor(frame, np.array([p.box_xywh for p in people]))
-        people = _recognised(people, keypoints, scores)
+        people = _recognised(people, keypoints, scores, newest)
+        newest = max([newest, *(person.number for person in people)])
         yield frame, [p for p in people if not p.missed]
 
 
@@ -195,7 +196,7 @@ def _where_next(people: list[Person], size_wh: tuple[int, int]) -> list[Person]:
     return [p for p in moved if p.box_xywh[2:].min() >= 2]
 
 
-def _set_right(people: list[Person], found: FoundPeople, newest: int) -> list[Person]:
+def _set_right(people: list[Person], found: FoundPeople) -> list[Person]:
     """Found boxes go to the people whose boxes they overlap most, others begin a person.
 
     The box around points that were found is better than a rough one, which begins a person outside of others.
@@ -203,20 +204,23 @@ def _set_right(people: list[Person], found: FoundPeople, newest: int) -> list[Pe
     own = np.array([p.box_xywh for p in people]).reshape(-1, 4)
     overlap = box_iou(own, found.boxes_xywh)  # (people, found)
     pairs = zip(*linear_sum_assignment(overlap, maximize=True), strict=True)
-    owner = {j: people[i] for i, j in pairs if overlap[i, j] >= SAME}
+    owner = {j: i for i, j in pairs if overlap[i, j] >= SAME}
     share = _common_area(own, found.boxes_xywh) / found.boxes_xywh[:, 2:].prod(-1)  # (people, found)
-    kept = {p.number: p for p in people}
+    people = list(people)
     for j, (box, score) in enumerate(zip(found.boxes_xywh, found.scores.tolist(), strict=True)):
-        if j in owner and not (found.rough and not owner[j].missed):
-            kept[owner[j].number] = replace(owner[j], box_xywh=box, box_score=score)
-        elif j not in owner and not (found.rough and (share[:, j] >= 0.5).any()):
-            newest += 1
-            kept[newest] = Person(newest, box, score)
-    return list(kept.values())
+        if (i := owner.get(j)) is None:
+            if not (found.rough and (share[:, j] >= 0.5).any()):
+                people.append(Person(NEW, box, score))
+        elif people[i].missed or not found.rough:
+            people[i] = replace(people[i], box_xywh=box, box_score=score)
+    return people
 
 
-def _recognised(people: list[Person], keypoints: np.ndarray, scores: np.ndarray) -> list[Person]:
-    """People with the points that were found, (n, K, 2) and (n, K), or without: then they are missed."""
+def _recognised(people: list[Person], keypoints: np.ndarray, scores: np.ndarray, newest: int) -> list[Person]:
+    """People with the points that were found, (n, K, 2) and (n, K), or without: then they are missed.
+
+    New ones who are there get the numbers after `newest`.
+    """
     sure = scores > SURE  # (n, K)
     areas = np.array([p.box_xywh[2:].prod() for p in people])
     agreement = np.array([_agreement(p, k, s) for p, k, s in zip(people, keypoints, sure, strict=True)])
@@ -228,6 +232,8 @@ def _recognised(people: list[Person], keypoints: np.ndarray, scores: np.ndarray)
         if there[i] and i in kept:
             step = np.median((keypoints[i] - person.keypoints)[sure[i]], 0) if len(person.scores) else 0
             now = {"keypoints": keypoints[i], "scores": scores[i], "missed": 0, "seen": person.seen + 1}
+            if person.number == NEW:
+                now["number"] = newest = newest + 1
             found.append(replace(person, velocity=person.velocity + STEADINESS * step, **now))
         elif person.seen >= KNOWN:
             found.append(replace(person, missed=person.missed + 1))

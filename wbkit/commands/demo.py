@@ -60,7 +60,7 @@ def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0)
     if failures:
         raise InputError(
-            f"{len(failures)} people were not predicted: {failures[0]}", "Fetch the pictures again"
+            f"{len(failures)} people were not predicted: {failures[0]}", "Look at their pictures"
         )
     results, table = score(annotations, raw, predictor.recipe)
     report(table, keypoint_errors(annotations, results))

@@ -16,7 +16,7 @@ from wbkit.doubts import doubts, label_doubts, unrescored
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
 from wbkit.files import atomic_write, read_json
-from wbkit.nms import rescore_and_nms
+from wbkit.nms import USUAL_SIZE, rescore_and_nms
 
 if TYPE_CHECKING:  # imports torch
     from wbkit.data import CocoFolder, Persons
@@ -48,7 +48,7 @@ def evaluate(options: argparse.Namespace) -> None:
         )
         evaluate_results(options)
     elif options.data:
-        refuse(options, ("rescore", "reference"), "results file")
+        refuse(options, ("rescore", "reference", "input_size"), "results file")
         evaluate_checkpoint(options)
     else:
         remedy = "Give --annotations and --results, or --data with --checkpoint (wbkit evaluate --help)"
@@ -66,8 +66,10 @@ def evaluate_results(options: argparse.Namespace) -> None:
     """Score a results file, with the reference beside it if asked for."""
     annotations, results = load_annotations(options.annotations), load_results(options.results)
     notes = doubts(annotations, results)
+    if options.input_size and not options.rescore:
+        raise InputError("--input-size is about rescoring", "Give --rescore, too")
     if options.rescore:
-        results = rescore_and_nms(results, input_size=options.input_size)
+        results = rescore_and_nms(results, input_size=options.input_size or USUAL_SIZE)
     else:
         notes += unrescored(results)
     table = per_part_table(annotations, results)
@@ -122,17 +124,17 @@ def require_everybody(failures: list[str], persons: int) -> None:
     if failures:
         raise InputError(
             f"{len(failures)} of {persons} persons are missing from this table, because their pictures "
-            "could not be read",
-            "Fetch these pictures again:\n  " + "\n  ".join(failures[:20] + ["..."] * (len(failures) > 20)),
+            "could not be used",
+            "Look at these pictures:\n  " + "\n  ".join(failures[:20] + ["..."] * (len(failures) > 20)),
         )
 
 
 def find_persons(annotations: Annotations, folder: CocoFolder, boxes: str) -> Persons:
     """The boxes to look into: ground truth's ("gt") or the folder's detections."""
-    from wbkit.data import DETECTIONS, left_out, persons_from_annotations, persons_from_detections
+    from wbkit.data import DETECTIONS, persons_from_annotations, persons_from_detections
 
     if boxes == "gt":
-        print("".join(f"note: {doubt}\n" for doubt in label_doubts(annotations)) + left_out(annotations))
+        tell_of_labels(annotations)
         return persons_from_annotations(annotations)
     if folder.detections is None:
         raise InputError(
@@ -141,6 +143,15 @@ def find_persons(annotations: Annotations, folder: CocoFolder, boxes: str) -> Pe
             file=folder.annotations,
         )
     return persons_from_detections(annotations, load_detections(folder.detections))
+
+
+def tell_of_labels(annotations: Annotations) -> None:
+    """Print what looks wrong in labels, and who is left out for want of them."""
+    from wbkit.data import left_out
+
+    for text in (*label_doubts(annotations), left_out(annotations)):
+        if text:
+            print(f"note: {annotations.source}: {text}")
 
 
 def show_published(table: pd.DataFrame, published: dict[str, tuple[float, float]], boxes: str) -> None:

@@ -37,7 +37,7 @@ class Journal:
         self.finished: dict[str, dict] = {}
         others = {f".{other}" for other in range(1, world)}  # which look after their own
         own = [p for p in journals(out) if p == self._path or (rank == 0 and p.suffix not in others)]
-        if own and not resume and all(map(_has_ended, own)):
+        if own and not resume and all(map(has_ended, own)):
             for path in own:
                 path.unlink()
         elif own and not resume:
@@ -94,7 +94,8 @@ def end(out: Path) -> None:
             file.write("\n" + json.dumps(_END))
 
 
-def _has_ended(path: Path) -> bool:
+def has_ended(path: Path) -> bool:
+    """Whether the run of a journal came to its end."""
     return path.read_text(errors="replace").rstrip().endswith(json.dumps(_END))
 
 

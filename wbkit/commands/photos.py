@@ -200,14 +200,16 @@ def frame_boxes(boxes_file: Path) -> dict[int, np.ndarray]:
     """
     content = read_json(boxes_file)
     if _is_annotations(content):
-        return _labelled_boxes(boxes_file)
-    if not isinstance(content, dict):
-        return _detected_boxes(boxes_file)
-    wrong = [key for key in content if not key.isdecimal() or int(key) < 1]
+        boxes = _labelled_boxes(boxes_file)
+    elif not isinstance(content, dict):
+        boxes = _detected_boxes(boxes_file)
+    else:
+        boxes = {key: _named_boxes(key, rows, boxes_file) for key, rows in content.items()}
+    wrong = [key for key in boxes if not str(key).isdecimal() or int(key) < 1]
     if wrong:
         remedy = 'For a video write {"1": [[x, y, width, height]]}, frames counted from 1'
         raise InputError(f"{wrong[0]!r} is no frame's number", remedy, file=boxes_file)
-    return {int(key): _named_boxes(key, rows, boxes_file) for key, rows in content.items()}
+    return {int(key): rows for key, rows in boxes.items()}
 
 
 def _is_annotations(content: object) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from wbkit.commands.journal import Journal, journals
+from wbkit.commands.journal import Journal, has_ended, journals
 from wbkit.commands.models import load_predictor, shipped_model
 from wbkit.commands.photos import Photo, list_photos, passed_over, results_place
 from wbkit.commands.results import Outcome, count, draw, finish, rescored_records, save_drawing
@@ -43,7 +43,7 @@ def predict_files(options: argparse.Namespace) -> None:
         print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
     for folder in options.images if rank == 0 else []:
         print(passed_over(folder), end="")
-    earlier = out.exists() and not journals(out)
+    earlier = out.exists() and all(map(has_ended, journals(out)))
     journal = Journal(out, rank, world, _how(options, predictor, detector), options.resume)
     if rank == 0 and options.resume:
         known = sum(_is_done(journal, photo, out.parent) for photo in photos)
@@ -179,7 +179,7 @@ def read_photo(photo: Photo, detector: str) -> tuple[Photo, np.ndarray, dict]:
     good = np.setdiff1d(np.arange(len(photo.boxes_xywh)), [*bad])
     boxes = photo.boxes_xywh[good]
     far = int((boxes[:, :2] + boxes[:, 2:] > 1.1 * np.array(size_wh)).any(1).sum())
-    told = {"guessed": False, "bad": [f"{photo.name}: box {i} {why}" for i, why in bad.items()], "far": far}
+    told = {"guessed": False, "bad": [f"{photo.name}: box {why}" for why in bad.values()], "far": far}
     return replace(photo, boxes_xywh=boxes, box_scores=photo.box_scores[good]), image, told
 
 

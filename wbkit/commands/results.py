@@ -101,16 +101,16 @@ def finish(
         raise InputError(f"{len(failures)} of {len(photos)} pictures were left out", unread)
 
 
-def write(out: Path, records: list[dict], parts: tuple[str, ...] | None) -> None:
+def write(out: Path, records: list[dict], parts: tuple[str, ...] | None, video: bool = False) -> None:
     """COCO-WholeBody's json, or with the ending .csv a row for every keypoint (of some parts)."""
     if out.suffix.lower() == ".json":
         return write_json(out, records)
-    table = as_table(records)
+    table = as_table(records, video)
     with atomic_write(out) as temporary:
         table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
 
 
-def as_table(records: list[dict]) -> pd.DataFrame:
+def as_table(records: list[dict], video: bool) -> pd.DataFrame:
     """A row for every keypoint: file_name, image_id, person, person_score, part, keypoint, x, y, score.
 
     People of pictures are counted from 0 through the file; those of a video have their own numbers, `frame`
@@ -119,9 +119,8 @@ def as_table(records: list[dict]) -> pd.DataFrame:
     triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
     xys = np.concatenate([np.zeros((0, 3)), *triples])
     table = pd.DataFrame(xys, columns=["x", "y", "score"])
-    video = any("time" in record for record in records)
     people = {
-        "file_name": [r.get("file_name", r.get("video")) for r in records],
+        "file_name": [r["video" if video else "file_name"] for r in records],
         "frame" if video else "image_id": [r["image_id"] for r in records],
         **({"time": [r["time"] for r in records]} if video else {}),
         "person": [r.get("person", i) for i, r in enumerate(records)],

@@ -14,16 +14,16 @@ from torch.utils.data import Dataset
 
 from wbkit.annotations import load_annotations
 from wbkit.checkpoints import load_pose_weights, save_pose_weights
+from wbkit.commands.evaluate import tell_of_labels
 from wbkit.data import (
     SyntheticPeople,
     WholeBodyDataset,
     find_coco_folder,
     has_split,
     join_persons,
-    left_out,
     persons_from_annotations,
 )
-from wbkit.doubts import absent_parts, label_doubts
+from wbkit.doubts import absent_parts
 from wbkit.errors import InputError
 from wbkit.hardware import Hardware, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
@@ -133,7 +133,7 @@ def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool = T
     files = [load_annotations(folder.annotations) for folder in folders]
     everyone = [persons_from_annotations(file) for file in files]
     for file in files if talk else []:
-        print("".join(f"note: {file.source}: {doubt}\n" for doubt in label_doubts(file)) + left_out(file))
+        tell_of_labels(file)
     persons, images = join_persons(everyone, [folder.images for folder in folders])
     return WholeBodyDataset(persons, images, recipe, recipe.augmentation, options.seed, keep_failures=True)
 
@@ -169,6 +169,8 @@ def validation(
         return None
     folder = find_coco_folder(data, "val")
     annotations = load_annotations(folder.annotations)
+    if talk:
+        tell_of_labels(annotations)
     persons = persons_from_annotations(annotations)
     WholeBodyDataset(persons, folder.images, recipe)  # are the pictures there?
 

@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from wbkit.commands.journal import has_ended, journals
 from wbkit.commands.photos import Photo, frame_boxes, results_place
 from wbkit.commands.results import count, draw, rescored_records, write
 from wbkit.detect import FoundPeople, detect_people
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
 from wbkit.keypoints import KEYPOINTS
-from wbkit.predict import Predictor
+from wbkit.predict import Predictor, bad_boxes
 from wbkit.video import Look, Person, Video, follow, open_video, read_frames, write_frames
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
@@ -41,21 +42,29 @@ def predict_video(options: argparse.Namespace, load: Callable[[], tuple[Predicto
         load: gives the predictor and the detector.
 
     Raises:
-        InputError: more than one file or options for pictures were given, the video cannot be read, or
-            it was interrupted.
+        InputError: more than one file or options for pictures were given, the video cannot be read, an
+            unfinished run of pictures is in the way, or it was interrupted. An earlier whole run's files
+            then stay.
         KeyboardInterrupt: ... before the first frame was done.
     """
     video = open_video(_only_video(options))
     drawing = f"{video.path.stem}.pose{options.video_format}"
     out = results_place(options.out, [Photo(video.path, 1, None, None, video.path.name, drawing)])
+    if not all(map(has_ended, journals(out))):
+        remedy = "Give another --out, or finish it first (--resume)"
+        raise InputError("an unfinished run of pictures is there", remedy, file=out)
     boxes = frame_boxes(options.boxes) if options.boxes else None
     predictor, detector = load()
-    look = (
-        _detections(detector, options.detect_every) if boxes is None else _said(boxes, options.min_box_score)
-    )
+    left: list[str] = []
+    look = _detections(detector, options.detect_every)
+    if boxes is not None:
+        look = _said(boxes, options.min_box_score, left)
     style = {"threshold": options.threshold, "parts": options.parts}
-    found, why = _follow_and_draw(predictor, video, look, out.parent / drawing, style)
-    write(out, _records(found, video, predictor), options.parts)
+    found, why = _follow_and_draw(predictor, video, look, out.parent / drawing, style, not out.exists())
+    left += [f"frame {n}, which is not there" for n in sorted(set(boxes or ()) - set(found)) if not why]
+    if left:
+        print(f"boxes left out: {', '.join(left[:5] + ['...'] * (len(left) > 5))}")
+    write(out, _records(found, video, predictor), options.parts, video=True)
     people = count(len({p.number for persons in found.values() for p in persons}), "person", "people")
     inhabited = f"{sum(map(bool, found.values()))} of {count(len(found), 'frame')}"
     print(f"{people} in {inhabited} -> {out}; drawn in {out.parent / drawing}")
@@ -79,14 +88,18 @@ def _only_video(options: argparse.Namespace) -> Path:
     return options.images[0]
 
 
-def _said(boxes: dict[int, np.ndarray], min_score: float) -> Look:
-    """Boxes (n, 5) by frame number; people go on where there are none."""
+def _said(boxes: dict[int, np.ndarray], min_score: float, left: list[str]) -> Look:
+    """Boxes (n, 5) by frame number; people go on where there are none. `left` takes what cannot be used."""
 
     def look(number: int, frame: np.ndarray, people: list[Person]) -> FoundPeople | None:
         if number not in boxes:
             return None
-        sure = boxes[number][boxes[number][:, 4] >= min_score]
-        return FoundPeople(sure[:, :4], sure[:, 4], "a file")
+        said = boxes[number]
+        bad = bad_boxes(said[:, :4], frame.shape[1::-1])
+        bad |= dict.fromkeys(np.flatnonzero(said[:, 4] < min_score).tolist(), f"score below {min_score:g}")
+        left.extend(f"frame {number}, box {i}: {why}" for i, why in bad.items())
+        good = np.setdiff1d(np.arange(len(said)), [*bad])
+        return FoundPeople(said[good, :4], said[good, 4], "a file")
 
     return look
 
@@ -95,7 +108,7 @@ def _detections(detector: str, every: int) -> Look:
     """A detector, asked in every so many frames, and wherever there is nobody."""
 
     def look(number: int, frame: np.ndarray, people: list[Person]) -> FoundPeople | None:
-        if people and (number - 1) % every:
+        if any(not p.missed for p in people) and (number - 1) % every:
             return None
         found = detect_people(frame, detector)
         if not found.guessed:
@@ -106,9 +119,9 @@ def _detections(detector: str, every: int) -> Look:
 
 
 def _follow_and_draw(
-    predictor: Predictor, video: Video, look: Look, drawing: Path, style: dict
+    predictor: Predictor, video: Video, look: Look, drawing: Path, style: dict, keep_part: bool
 ) -> tuple[Frames, str]:
-    """The people of every frame, and why it ended early, or ""."""
+    """The people of every frame, and why it ended early, or "". Without `keep_part` that is an error."""
     found: Frames = {}
     first = draw(next(read_frames(video)), np.zeros((0, 133, 2)), np.zeros((0, 133)), style)
     bar = tqdm(follow(predictor, read_frames(video), look), total=video.length or None, unit="frame")
@@ -123,9 +136,12 @@ def _follow_and_draw(
                 add(_drawn(frame, people, style))
                 found[number] = people
         except (InputError, KeyboardInterrupt) as error:
+            why = str(error) or "interrupted"
             if not found:
                 raise
-            why = str(error) or "interrupted"
+            if not keep_part:
+                remedy = "An earlier run's results stay; give another --out to keep part of a run"
+                raise InputError(why, remedy, file=video.path) from error
     return found, why
 
 

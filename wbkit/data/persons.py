@@ -83,7 +83,7 @@ def left_out(annotations: Annotations) -> str:
     told = [
         f"{len(ids)} {reason} (annotation {ids[0]}{' ...' * (len(ids) > 1)})" for reason, ids in found.items()
     ]
-    return f"left out of {len(annotations)} people of {annotations.source}: {', '.join(told)}" if told else ""
+    return f"left out of {len(annotations)} people: {', '.join(told)}" if told else ""
 
 
 def _unusable(annotations: Annotations) -> dict[str, np.ndarray]:

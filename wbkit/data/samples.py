@@ -31,7 +31,7 @@ class WholeBodyDataset(Dataset):
         recipe: input size, padding and UDP flag.
         augmentation: `recipe.augmentation` for training, None for testing.
         seed: of the augmentation.
-        keep_failures: hand over a picture that cannot be read as a "failure" (see `collate`), instead
+        keep_failures: hand over a picture that cannot be used as a "failure" (see `collate`), instead
             of raising in the middle of a long run.
 
     A sample is a dict: `crop` (H, W, 3) uint8 RGB; `keypoints` (133, 2) float32 crop px; `visible` (133,)
@@ -39,7 +39,8 @@ class WholeBodyDataset(Dataset):
     `epoch * len(dataset) + i` is person i with that epoch's dice, the same whatever the worker.
 
     Raises:
-        InputError: pictures are missing; the first is named and the others counted, before any work.
+        InputError: pictures are missing; the first is named and the others counted, before any work. Later,
+            for a sample: its picture cannot be read, or has not the size that was labelled.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from wbkit.failure_report.page import DIFFERENCE_WORDS, Source, cost_text, costl
 from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import spelled_out, write_figures, write_tables
 from wbkit.failures import Analysis, analyse
-from wbkit.nms import rescore_and_nms
+from wbkit.nms import USUAL_SIZE, rescore_and_nms
 from wbkit.plots import words
 from wbkit.report import notebook_to_html, write_page
 
@@ -33,7 +33,9 @@ def analyse_results(options: argparse.Namespace) -> None:
     matplotlib.use("Agg")
     annotations = load_annotations(options.annotations)
     rescored = options.rescore in ("a", "both"), options.rescore in ("b", "both")
-    shape = options.input_size
+    if options.input_size and not options.rescore:
+        raise InputError("--input-size is about rescoring", "Give --rescore, too")
+    shape = options.input_size or USUAL_SIZE
     analysis = _analysed(annotations, options.results, rescored[0], shape)
     if not len(analysis.pairs.persons):
         raise InputError(

@@ -180,6 +180,6 @@ def _with_foreign_part(analysis: Analysis, person: int, own: Results) -> np.ndar
 
 
 def _joined(first: Results, second: Results) -> Results:
-    names = [f.name for f in fields(first) if f.name != "source"]
+    names = [f.name for f in fields(first) if f.name not in ("source", "file_names")]
     columns = {n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names}
-    return replace(first, **columns)
+    return replace(first, **columns, file_names=None)

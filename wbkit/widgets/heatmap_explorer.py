@@ -146,7 +146,7 @@ def heatmap_explorer(
     """
     require_predictor(model)
     if keypoint is not None and keypoint not in KEYPOINTS:
-        raise InputError(f"there is no keypoint {keypoint!r}", "wbkit.keypoints.KEYPOINTS lists all names")
+        raise InputError(f"there is no keypoint {keypoint!r}", "Take one of wbkit.keypoints.KEYPOINTS")
     recipe, scene = model.recipe, HeatmapScene(as_person(image, box, labels), model)
     first = scene.telling_keypoint() if keypoint is None else KEYPOINTS.index(keypoint)
     state = HeatmapState(first, recipe.input_size, sigma=recipe.sigma, kernel=recipe.blur_kernel_size)
