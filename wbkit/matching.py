@@ -177,19 +177,19 @@ def _require_same_pictures(annotations: Annotations, results: Results) -> None:
     Raises:
         InputError: one does not.
     """
-    if results.file_names is None:
+    if results.file_names is None or not (results.file_names != "").any():
         return
-    names = annotations.file_names[annotations.pictures_of(results.image_ids)].tolist()  # (D,)
-    pairs = zip(results.file_names.tolist(), names, strict=True)
-    last_part = lambda name: PureWindowsPath(name).name  # noqa: E731  of / and of \\
-    wrong = [i for i, (own, other) in enumerate(pairs) if own and last_part(own) != last_part(other)]
-    if wrong:
-        first, many = wrong[0], f" ({len(wrong)} of {len(results)} results)" * (len(wrong) > 1)
-        problem = f"is of {results.file_names[first]}, but image {results.image_ids[first]} is {names[first]}"
+    names = annotations.file_names[annotations.pictures_of(results.image_ids)]  # (D,)
+    own = results.file_names
+    last_part = lambda name: PureWindowsPath(str(name)).name  # noqa: E731  of / and of \
+    places = np.flatnonzero((own != "") & (own != names))
+    places = [i for i in places if last_part(own[i]) != last_part(names[i])]
+    if places:
+        first, many = places[0], f" ({len(places)} of {len(results)} results)" * (len(places) > 1)
+        other = f"image {results.image_ids[first]} is {names[first]} in {annotations.source}"
+        problem = f"is of {own[first]}, but {other}{many}"
         remedy = "Give results with the ids of that file (wbkit predict --annotations), or without file_name"
-        raise InputError(
-            f"{problem} in {annotations.source}{many}", remedy, file=results.source, record=f"result {first}"
-        )
+        raise InputError(problem, remedy, file=results.source, record=f"result {first}")
 
 
 def _outside_ranges(areas: np.ndarray) -> np.ndarray:
