@@ -146,14 +146,15 @@ def _follow_and_draw(
 
 
 def _drawn(frame: np.ndarray, people: list[Person], style: dict) -> np.ndarray:
-    """The frame with poses, and everybody's number at the upper left corner of the box."""
+    """The frame with poses, and everybody's number over the upper left corner of the box."""
     k = len(people[0].scores) if people else len(KEYPOINTS)
     keypoints = np.array([p.keypoints for p in people]).reshape(-1, k, 2)
     scores = np.array([p.scores for p in people]).reshape(-1, k)
     picture = draw(frame, keypoints, scores, style)
-    factor, size = picture.shape[0] / frame.shape[0], max(0.6, picture.shape[0] / 900)
+    factor, size = picture.shape[0] / frame.shape[0], max(0.7, picture.shape[0] / 640)
     for person in people:
-        place = tuple(np.rint(person.box_xywh[:2] * factor + (4, 26 * size)).astype(int).tolist())
+        left, top = person.box_xywh[:2] * factor
+        place = round(left) + 4, round(max(top - 6, 26 * size))
         for color, width in (((0, 0, 0), 5 * size), ((255, 255, 255), 2 * size)):
             font = cv2.FONT_HERSHEY_SIMPLEX
             cv2.putText(picture, str(person.number), place, font, size, color, round(width), cv2.LINE_AA)
