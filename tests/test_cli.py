@@ -332,6 +332,20 @@ def test_names_that_say_nothing_else_are_no_reason_to_refuse_results(name, tiny_
     assert call("evaluate", "--annotations", truth(tiny_coco), "--results", tmp_path / "named.json") == 0
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tiny_coco, results_file, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    given = ("--annotations", truth(tiny_coco), "--results", results_file)
+    for command, out in (
+        (("evaluate", *given), "table.csv"),
+        (("analyse", *given), "x"),
+        (("demo", "--data", tiny_coco), "x"),
+    ):
+        assert call(*command, "--out", tmp_path / "file" / out) == 2
+        told = capsys.readouterr()
+        assert "cannot be written" in told.err
+        assert told.out == ""
+
+
 @pytest.mark.parametrize("size", ["0x10", "-5x7", "12", "axb"])
 def test_sizes_must_be_sizes(size, capsys):
     with pytest.raises(SystemExit):

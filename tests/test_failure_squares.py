@@ -182,6 +182,16 @@ def with_rivals():
     return scene, result_columns(keypoints, images, [*np.full(8, 0.5), 0.8, 0.7])
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_examples_are_planted_beside_results_with_and_without_names(named):
+    scene, results = with_rivals()
+    first = results.select(np.arange(8))  # no rivals: what is asked for must be planted
+    names = np.full(8, "") if named else None
+    analysis = analyse(scene.annotations, replace(first, file_names=names))
+    for name in ("scoring", "background"):
+        assert example_of(analysis, name).planted
+
+
 def test_examples_that_occur_are_found_by_rule():
     scene, results = with_rivals()
     analysis = analyse(scene.annotations, results)

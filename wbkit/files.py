@@ -36,6 +36,22 @@ def cache_folder(kind: str) -> Path:
     return Path(named) / kind
 
 
+def require_writable(path: Path) -> None:
+    """Find out before the work whether a file can be written there; missing folders are made.
+
+    Raises:
+        InputError: it cannot.
+    """
+    trial = path.with_name(f".{path.name}.{os.getpid()}.trial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise InputError(problem, "Choose a writable place", file=path) from error
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` on success, remove it on failure.

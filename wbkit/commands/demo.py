@@ -18,7 +18,7 @@ from wbkit.commands.models import load_predictor
 from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
 from wbkit.evaluate import keypoint_errors
-from wbkit.files import atomic_write, data_folder
+from wbkit.files import atomic_write, data_folder, require_writable
 from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.matching import match
 from wbkit.pictures import read_image
@@ -47,6 +47,7 @@ def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.
     """
     matplotlib.use("Agg")
     folder = find_demo_data(data)
+    require_writable(out / "results.json")
     everyone = load_annotations(folder.annotations)
     persons = persons_from_annotations(everyone)
     if not len(persons):

@@ -15,7 +15,7 @@ from wbkit.columns import Annotations
 from wbkit.doubts import doubts, label_doubts, unrescored
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
-from wbkit.files import atomic_write, read_json
+from wbkit.files import atomic_write, read_json, require_writable
 from wbkit.nms import USUAL_SIZE, rescore_and_nms
 
 if TYPE_CHECKING:  # imports torch
@@ -37,6 +37,8 @@ def save_table(table: pd.DataFrame, path: Path | None) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """A results file or a checkpoint, as asked for."""
+    if options.out:
+        require_writable(options.out)
     if options.results or options.annotations:
         if not (options.results and options.annotations):
             raise InputError("--annotations and --results go together", "Give both")

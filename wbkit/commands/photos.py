@@ -13,7 +13,7 @@ import numpy as np
 
 from wbkit.annotations import load_annotations, load_detections
 from wbkit.errors import InputError
-from wbkit.files import read_json
+from wbkit.files import read_json, require_writable
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of pictures, in a folder
 DRAWING = ".pose.jpg"  # what drawings' names end in, so that they are not taken for pictures
@@ -267,12 +267,5 @@ def results_place(out: Path, photos: list[Photo]) -> Path:
         if (out.parent / photo.drawing).resolve() in sources:
             problem = f"the drawing of {photo.path} would replace the picture {photo.drawing}"
             raise InputError(problem, "Give another folder with --out, or no drawings as pictures", file=out)
-    trial = out.with_name(f".{out.name}.{os.getpid()}.trial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror or error})"
-        raise InputError(problem, "Choose a writable place", file=out) from error
+    require_writable(out)
     return out

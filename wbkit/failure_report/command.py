@@ -19,6 +19,7 @@ from wbkit.failure_report.page import DIFFERENCE_WORDS, Source, cost_text, costl
 from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import spelled_out, write_figures, write_tables
 from wbkit.failures import Analysis, analyse
+from wbkit.files import require_writable
 from wbkit.nms import USUAL_SIZE, rescore_and_nms
 from wbkit.plots import words
 from wbkit.report import notebook_to_html, write_page
@@ -31,6 +32,7 @@ def analyse_results(options: argparse.Namespace) -> None:
         InputError: a file cannot be used, or nobody has a label.
     """
     matplotlib.use("Agg")
+    require_writable(options.out / "report.html")
     annotations = load_annotations(options.annotations)
     rescored = options.rescore in ("a", "both"), options.rescore in ("b", "both")
     if options.input_size and not options.rescore:
