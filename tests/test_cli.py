@@ -89,7 +89,7 @@ def test_help_has_examples(command, capsys):
 
 def examples() -> list[list[str]]:
     """The lines `  wbkit COMMAND ...` of the help texts, without their comments."""
-    from wbkit.examples import EXAMPLES
+    from wbkit.help_texts import EXAMPLES
 
     lines = [line for text in EXAMPLES.values() for line in text.splitlines() if line.startswith("  wbkit ")]
     return [line.split("  ")[0].split()[1:] for line in (line.strip() for line in lines)]

@@ -98,6 +98,25 @@ def test_hog_on_a_picture_smaller_than_its_window(size):
     np.testing.assert_array_equal(found.boxes_xywh, [[0, 0, size[1], size[0]]])
 
 
+def test_hog_windows_beside_the_picture_are_nobody(monkeypatch):
+    """The detector scans a margin around the picture: what is left of such a window is empty."""
+
+    class Descriptor:
+        getDefaultPeopleDetector = staticmethod(lambda: None)
+
+        def setSVMDetector(self, _):
+            pass
+
+        def detectMultiScale(self, *_, **__):
+            return np.array([[-70, 20, 64, 128], [100, 20, 64, 128]]), np.array([2.0, 1.0])
+
+    monkeypatch.setattr(cv2, "HOGDescriptor", Descriptor)
+    found = hog_people(BLANK)
+    assert len(found.boxes_xywh) == len(found.scores) == 1
+    assert found.boxes_xywh[0, 0] > 100
+    assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-2)))
+
+
 def test_hog_finds_a_standing_figure():
     picture = standing_person()
     found = detect_people(picture, "hog")

@@ -11,7 +11,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from wbkit.examples import EXAMPLES
 
 import wbkit.commands.models
 import wbkit.geometry
@@ -20,6 +19,7 @@ from wbkit.cli import main
 from wbkit.commands.models import load_predictor
 from wbkit.errors import InputError
 from wbkit.export import export_mmpose, export_onnx
+from wbkit.help_texts import EXAMPLES
 from wbkit.hrnet import PoseNet
 from wbkit.predict import normalize
 from wbkit.recipes import RECIPES

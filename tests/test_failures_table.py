@@ -22,9 +22,10 @@ from wbkit.failures import (
     hallucination_table,
     keypoint_table,
 )
-from wbkit.failures.attributes import box_iou, crowding, part_sizes, truncated
+from wbkit.failures.attributes import crowding, part_sizes, truncated
 from wbkit.failures.pairs import pair_up
 from wbkit.failures.table import SIDES, keypoint_sides
+from wbkit.geometry import box_iou
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
 from wbkit.matching import oks
 

@@ -18,11 +18,12 @@ from wbkit.detect import FoundPeople
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
 from wbkit.files import data_folder
+from wbkit.geometry import box_iou
 from wbkit.keypoints import KEYPOINTS
 from wbkit.matching import oks
 from wbkit.pictures import read_image
 from wbkit.recipes import RECIPES
-from wbkit.video import box_around, box_iou, follow, open_video, read_frames, write_frames
+from wbkit.video import box_around, follow, open_video, read_frames, write_frames
 
 SIZE_WH = (160, 120)
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from wbkit import __version__, options
 from wbkit.errors import InputError
-from wbkit.examples import EXAMPLES
+from wbkit.help_texts import EXAMPLES
 
 
 class Command(NamedTuple):

@@ -113,8 +113,10 @@ def hog_people(image_rgb: np.ndarray) -> FoundPeople:
     boxes = np.concatenate([windows[:, :2] + inset, windows[:, 2:] - 2 * inset], 1) / factor  # (N, 4)
     scores = 1 / (1 + np.exp(-2 * margins))
     kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), _MIN_SCORE, 0.4), int).reshape(-1)
+    boxes, scores = _cut(boxes[kept], image_rgb), scores[kept]
+    inside = (boxes[:, 2:] > 0).all(1)  # windows reach over the picture's edge
     how = "OpenCV's built-in people detector (HOG): rough boxes"
-    return FoundPeople(_cut(boxes[kept], image_rgb), scores[kept], how, rough=True)
+    return FoundPeople(boxes[inside], scores[inside], how, rough=True)
 
 
 @lru_cache(maxsize=1)

@@ -139,6 +139,20 @@ def warp_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (linear @ np.asarray(points, np.float64)[..., None])[..., 0] + offset
 
 
+def common_area(a_xywh: np.ndarray, b_xywh: np.ndarray) -> np.ndarray:
+    """Of two boxes, px^2: (..., 4) and (..., 4), broadcast -> (...)."""
+    low = np.maximum(a_xywh[..., :2], b_xywh[..., :2])
+    high = np.minimum(a_xywh[..., :2] + a_xywh[..., 2:], b_xywh[..., :2] + b_xywh[..., 2:])
+    return np.maximum(high - low, 0).prod(-1)
+
+
+def box_iou(a_xywh: np.ndarray, b_xywh: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes: (..., 4) and (..., 4), broadcast -> (...); 0 for two empty boxes."""
+    shared = common_area(a_xywh, b_xywh)
+    union = a_xywh[..., 2:].prod(-1) + b_xywh[..., 2:].prod(-1) - shared
+    return np.where(union > 0, shared / np.where(union > 0, union, 1), 0)
+
+
 def box_matrices(
     boxes_xywh: np.ndarray, input_size: tuple[int, int], padding: float = 1.25, udp: bool = False
 ) -> np.ndarray:

@@ -35,7 +35,7 @@ def predict_persons(
 
     Returns:
         Results with scores rescored as the recipe says (not yet suppressed), boxes and box scores;
-        and one message for every person that is missing because its picture could not be read.
+        and one message for every person that is missing because its picture could not be used.
     """
     dataset = WholeBodyDataset(persons, image_folder, predictor.recipe, keep_failures=True)
     keypoints = np.zeros((len(persons), predictor.recipe.num_keypoints, 3))

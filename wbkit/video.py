@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from wbkit.detect import FoundPeople
 from wbkit.errors import InputError
+from wbkit.geometry import box_iou, common_area
 from wbkit.keypoints import PARTS, SIGMAS
 from wbkit.matching import oks
 from wbkit.nms import oks_nms
@@ -71,11 +72,14 @@ class Person:
 
 
 Look = Callable[[int, np.ndarray, list[Person]], FoundPeople | None]
-"""Frame number from 1, the frame, people of the frame before -> where people are, or None: no idea."""
+"""Frame number from 1, the frame, people of the frame before -> where people are, or None: no idea.
+
+Among the people are those who are only expected (`missed` above 0). Boxes must be such as `Predictor` takes.
+"""
 
 
 def open_video(path: str | Path) -> Video:
-    """Rate, size and length of a video file.
+    """Rate (25 where the file does not say), size and length of a video file.
 
     Raises:
         InputError: there is no such file, or OpenCV cannot read it.
@@ -104,7 +108,8 @@ def read_frames(video: Video) -> Iterator[np.ndarray]:
 
 @contextmanager
 def write_frames(path: Path, fps: float, size_wh: tuple[int, int]) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that appends an RGB frame to a new video; ready when the block ends.
+    """A function that appends a frame, (H, W, 3) RGB uint8 of that size, to a new video; ready when the block
+    ends.
 
     Raises:
         InputError: the ending is none of `CODECS`, or OpenCV cannot write there.
@@ -152,6 +157,9 @@ def follow(
         every frame with the people found in it, in the order of their numbers. Nobody is found where fewer
         than `SMALLEST_BODY` body points are sure, and of two who have become one only the one who was
         expected there.
+
+    Raises:
+        InputError: a frame or a box is none that `predictor` takes.
     """
     people: list[Person] = []
     newest = 0
@@ -167,26 +175,15 @@ def follow(
 
 
 def box_around(keypoints: np.ndarray, scores: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    """A person's box from sure points, with a margin, cut to the frame: (K, 2), (K,) -> (4,) xywh px."""
+    """A person's box from sure points (one at least), with a margin, cut to the frame.
+
+    Args: keypoints (K, 2) frame px; scores (K,); size_wh of the frame. Returns: (4,) xywh px.
+    """
     points = keypoints[scores > SURE]
     low, high = points.min(0), points.max(0)
     margin = MARGIN * (high - low).max()
     low, high = (np.clip(corner, 0, size_wh) for corner in (low - margin, high + margin))
     return np.concatenate([low, high - low])
-
-
-def box_iou(a_xywh: np.ndarray, b_xywh: np.ndarray) -> np.ndarray:
-    """Intersection over union of every pair: (n, 4), (m, 4) -> (n, m)."""
-    common = _common_area(a_xywh, b_xywh)
-    return common / (a_xywh[:, None, 2:].prod(-1) + b_xywh[None, :, 2:].prod(-1) - common)
-
-
-def _common_area(a_xywh: np.ndarray, b_xywh: np.ndarray) -> np.ndarray:
-    """Of every pair, px^2: (n, 4), (m, 4) -> (n, m)."""
-    a, b = a_xywh[:, None], b_xywh[None]
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    return (high - low).clip(0).prod(-1)
 
 
 def _where_next(people: list[Person], size_wh: tuple[int, int]) -> list[Person]:
@@ -201,11 +198,11 @@ def _set_right(people: list[Person], found: FoundPeople) -> list[Person]:
 
     The box around points that were found is better than a rough one, which begins a person outside of others.
     """
-    own = np.array([p.box_xywh for p in people]).reshape(-1, 4)
+    own = np.array([p.box_xywh for p in people]).reshape(-1, 1, 4)  # one a row
     overlap = box_iou(own, found.boxes_xywh)  # (people, found)
     pairs = zip(*linear_sum_assignment(overlap, maximize=True), strict=True)
     owner = {j: i for i, j in pairs if overlap[i, j] >= SAME}
-    share = _common_area(own, found.boxes_xywh) / found.boxes_xywh[:, 2:].prod(-1)  # (people, found)
+    share = common_area(own, found.boxes_xywh) / found.boxes_xywh[:, 2:].prod(-1)  # (people, found)
     people = list(people)
     for j, (box, score) in enumerate(zip(found.boxes_xywh, found.scores.tolist(), strict=True)):
         if (i := owner.get(j)) is None:

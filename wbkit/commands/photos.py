@@ -62,10 +62,13 @@ def list_photos(
     twice = [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]
     if twice:
         raise InputError("is named twice", "Leave one away", file=twice[0])
-    if boxes_file and not annotations and _is_annotations(read_json(boxes_file)):
+    content = read_json(boxes_file) if boxes_file else None
+    if not annotations and _is_annotations(content):
         annotations = boxes_file
     image_ids = ids_by_name(paths, annotations) if annotations else _numbers(paths)
-    found = _boxes_of(paths, image_ids, boxes_file, annotations) if boxes_file else [None] * len(paths)
+    found: list[np.ndarray | None] = [None] * len(paths)
+    if boxes_file:
+        found = _boxes_of(paths, image_ids, boxes_file, content, annotations)
     names = _names(paths)
     photos = []
     for path, image_id, name, boxes, drawing in zip(
@@ -163,14 +166,13 @@ _NAME = "Name pictures by their ids, or say with --annotations which picture has
 
 
 def _boxes_of(
-    paths: list[Path], image_ids: list[int], boxes_file: Path, annotations: Path | None
+    paths: list[Path], image_ids: list[int], boxes_file: Path, content: object, annotations: Path | None
 ) -> list[np.ndarray]:
     """(n, 5) x, y, width, height, score for every picture.
 
     A mapping is looked up by name, an annotation file by the names in it; a detection file, which has no
-    names, by the ids of `annotations` or by the number in the name.
+    names, by the ids of `annotations` or by the number in the name. `content` is the file's.
     """
-    content = read_json(boxes_file)
     if _is_annotations(content):
         keys, boxes = ids_by_name(paths, boxes_file), _labelled_boxes(boxes_file)
     elif isinstance(content, dict):

@@ -7,6 +7,7 @@ import numpy as np
 from wbkit.columns import BOXED_PARTS, Annotations
 from wbkit.failures.causes import person_pictures
 from wbkit.failures.classes import PART_SLICES
+from wbkit.geometry import box_iou
 
 CROWDED_IOU = 0.1
 """Boxes of two people overlap from this IoU on (Ronchi & Perona's measure of crowding)."""
@@ -74,12 +75,3 @@ def crowding(annotations: Annotations, persons: np.ndarray) -> tuple[np.ndarray,
     highest = np.zeros(len(persons))
     np.maximum.at(highest, row, iou)
     return highest, np.bincount(row[iou >= CROWDED_IOU], minlength=len(persons))
-
-
-def box_iou(a_xywh: np.ndarray, b_xywh: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes, pair by pair: (n, 4), (n, 4) -> (n,); 0 for two empty boxes."""
-    low = np.maximum(a_xywh[:, :2], b_xywh[:, :2])
-    high = np.minimum(a_xywh[:, :2] + a_xywh[:, 2:], b_xywh[:, :2] + b_xywh[:, 2:])
-    shared = np.maximum(high - low, 0).prod(1)
-    union = a_xywh[:, 2:].prod(1) + b_xywh[:, 2:].prod(1) - shared
-    return np.where(union > 0, shared / np.where(union > 0, union, 1), 0)
