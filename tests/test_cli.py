@@ -23,7 +23,7 @@ from small_coco import PEOPLE_BOXES, picture_name, small_picture
 from wbkit import __version__, download
 from wbkit.annotations import load_annotations, load_detections, load_results, results_from_arrays
 from wbkit.checkpoints import save_pose_weights
-from wbkit.cli import build_parser, main
+from wbkit.cli import alone, build_parser, main
 from wbkit.commands import demo
 from wbkit.commands import download as download_command
 from wbkit.commands.journal import Journal
@@ -127,6 +127,26 @@ def test_interruption_ends_with_130(monkeypatch, capsys):
     monkeypatch.setattr("wbkit.commands.evaluate.evaluate_results", interrupted)
     assert call("evaluate", "--annotations", "a.json", "--results", "b.json") == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "analyse"])
+def test_a_second_run_into_one_place_is_kept_out(command, tmp_path, monkeypatch, capsys):
+    """Until the first has ended; another place is free, and this one to the processes of the first run."""
+    ran = []
+    monkeypatch.setattr("wbkit.cli.resolve_name", lambda _: ran.append)
+    words = {"predict": ["x.jpg"], "analyse": ["--annotations", "a.json", "--results", "r.json"]}
+    here, there = ([command, *words.get(command, []), "--out", str(tmp_path / n)] for n in ("a", "b"))
+    with alone(build_parser().parse_args(here)):
+        assert main(here) == 2
+        assert f"another wbkit {command} is writing to {tmp_path / 'a'}" in capsys.readouterr().err
+        assert main(there) == 0
+        if command == "predict":  # the same file
+            assert main([*here[:-1], str(tmp_path / "a" / "results.json")]) == 2
+        monkeypatch.setenv("RANK", "1")
+        assert main(here) == 0
+        monkeypatch.delenv("RANK")
+    assert main(here) == 0
+    assert len(ran) == 3
 
 
 def test_as_a_module_and_as_a_script():

@@ -6,11 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from pkgutil import resolve_name
+from tempfile import gettempdir
 from typing import NamedTuple
+from zlib import crc32
 
 from wbkit import __version__, options
 from wbkit.errors import InputError
+from wbkit.files import one_process
 from wbkit.help_texts import EXAMPLES
 
 
@@ -70,7 +75,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(chosen: argparse.Namespace) -> None:
     """Do it. Commands are imported now: `wbkit evaluate --results` never waits for torch."""
-    resolve_name(f"wbkit.{COMMANDS[chosen.command].target}")(chosen)
+    with alone(chosen):
+        resolve_name(f"wbkit.{COMMANDS[chosen.command].target}")(chosen)
+
+
+def alone(chosen: argparse.Namespace) -> AbstractContextManager:
+    """Keeps a second run of this machine out, where what two write into one place would mix."""
+    if chosen.command not in ("train", "predict", "analyse") or os.environ.get("RANK", "0") != "0":
+        return nullcontext()  # other processes of one run come in with the first
+    out = chosen.out or Path("outputs/train", chosen.recipe)
+    if chosen.command == "predict" and not out.suffix:
+        out = out / "results.json"
+    user = getattr(os, "getuid", int)()  # another user's lock could not be opened
+    place = f"{chosen.command} {out.resolve()}"
+    lock = Path(gettempdir(), f"wbkit-{user}-{crc32(place.encode()):08x}.lock")
+    return one_process(lock, busy=f"another wbkit {chosen.command} is writing to {out}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

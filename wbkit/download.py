@@ -11,8 +11,6 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -21,12 +19,7 @@ import requests
 from tqdm.auto import tqdm
 
 from wbkit.errors import InputError
-from wbkit.files import cache_folder
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from wbkit.files import cache_folder, one_process
 
 ATTEMPTS = 4  # how often one call takes up a transfer that broke off
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
@@ -110,7 +103,7 @@ def fetch(
     try:
         if _is_good(path, expected):
             return path
-        with _one_process(path.with_name(f".{name}.lock")):
+        with one_process(path.with_name(f".{name}.lock")):
             if not _is_good(path, expected):  # another process may have fetched it
                 _download(url, path, expected, progress)
     except OSError as error:
@@ -156,17 +149,6 @@ def _file_hash(path: str | Path, like: str) -> str:
 def _is_good(path: Path, expected: str | None) -> bool:
     """Whether the file is there, with the expected hash if one is known."""
     return path.is_file() and (expected is None or _file_hash(path, expected).startswith(expected))
-
-
-@contextmanager
-def _one_process(lock: Path) -> Iterator[None]:
-    """Let one process at a time in; the system frees the lock when a process dies."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks: go on without
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _download(url: str, path: Path, expected: str | None, progress: bool) -> None:

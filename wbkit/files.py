@@ -11,6 +11,11 @@ from typing import Any
 
 from wbkit.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 
 def data_folder() -> Path:
     """The project's `data/`: `$WBKIT_DATA` if set, else the checkout that this package lies in.
@@ -50,6 +55,30 @@ def require_writable(path: Path) -> None:
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise InputError(problem, "Choose a writable place", file=path) from error
+
+
+@contextmanager
+def one_process(lock: Path, busy: str | None = None) -> Iterator[None]:
+    """Let one process at a time in; the system frees the lock when a process and its children have died.
+
+    Args:
+        lock: a file that is there for this only.
+        busy: what to say if another process is in; None: wait for it.
+
+    Raises:
+        InputError: another process is in, and `busy` says so.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            remedy = "Wait for it (a killed one takes some seconds to end), or give another --out"
+            raise InputError(busy, remedy) from None
+        except OSError:  # a file system without locks: go on without
+            pass
+        yield
 
 
 @contextmanager
