@@ -689,8 +689,8 @@ def test_numbers_must_be_above_zero(option, value, capsys):
     assert option in capsys.readouterr().err
 
 
-def test_nothing_to_train_on(capsys):
-    assert main(["train", "--recipe", "tiny"]) == 2
+def test_nothing_to_train_on(tmp_path, capsys):
+    assert main(["train", "--recipe", "tiny", "--out", str(tmp_path)]) == 2
     assert "--synthetic" in capsys.readouterr().err
 
 

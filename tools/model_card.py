@@ -44,6 +44,16 @@ def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.
     return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
 
 
+def both_ways(predictor: Predictor, folder: CocoFolder, title: str) -> dict[str, pd.DataFrame]:
+    """The table of both looks, and that of the first alone."""
+    tables, zoom = {title: measure(predictor, folder)[0]}, predictor.zoom
+    if zoom:
+        predictor.zoom = None
+        tables[f"The same in one look (`--zoom none`): {title}"] = measure(predictor, folder)[0]
+        predictor.zoom = zoom
+    return tables
+
+
 def markdown(tables: dict[str, pd.DataFrame]) -> str:
     """The measured part of the card."""
     lines = []
@@ -97,16 +107,14 @@ def main() -> None:
     matplotlib.use("Agg")
     models = data_folder() / "models"
     predictor = load_predictor(options.checkpoint or shipped_model(), device="cpu")
-    tables = {
-        "data/wholebody-mini, val, ground-truth boxes": measure(
-            predictor, find_coco_folder(data_folder() / "wholebody-mini")
-        )[0]
-    }
+    embedded = find_coco_folder(data_folder() / "wholebody-mini")
+    tables = both_ways(predictor, embedded, "data/wholebody-mini, val, ground-truth boxes")
     if options.sample:
         folder = find_coco_folder(options.sample)
-        table, keypoints, persons = measure(predictor, folder)
+        _, keypoints, persons = measure(predictor, folder)
         pictures = len(set(persons.file_names.tolist()))
-        tables[f"{len(persons)} people in {pictures} photographs of COCO val2017, ground-truth boxes"] = table
+        title = f"{len(persons)} people in {pictures} photographs of COCO val2017, ground-truth boxes"
+        tables |= both_ways(predictor, folder, title)
         if options.out:
             draw(keypoints, persons, folder, options.out)
     print(markdown(tables))

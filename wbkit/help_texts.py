@@ -30,10 +30,11 @@ their boxes follow the points of the frame before. Keys of boxes.json are frame 
 
 The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
-model is sure, sometimes above, no probability. A person's score is bbox_score times the mean score of the
-keypoints above .2. image_id comes from --annotations, or from --boxes if that is an annotation file; without,
-it is the number in the name if all names are numbers, each another one (as in COCO), else the pictures are
-counted from 1. In a .csv of pictures `person` counts through the file.
+model is sure, sometimes above, no probability. With --zoom faces and hands are looked at again, enlarged,
+and the mean of both looks is written, in which each counts by its score. A person's score is bbox_score times
+the mean score of the keypoints above .2. image_id comes from --annotations, or from --boxes if that is an
+annotation file; without, it is the number in the name if all names are numbers, each another one (as in
+COCO), else the pictures are counted from 1. In a .csv of pictures `person` counts through the file.
 
 Where nobody is found the whole picture is tried, as a person of score 0 with "guessed": true. A box that is
 empty or outside of its picture is left out, and told. --resume goes on with pictures; an interrupted video
@@ -57,6 +58,7 @@ Minutes on a GPU, hours on a CPU; what was measured stays in --out, so an interr
   wbkit train --recipe tiny --data data/people --out outputs/train/tiny --resume   ... goes on
   wbkit train --recipe tiny --data data/people data/hard --val-data mine.json:photos   two sets, and your own
   wbkit train --recipe tiny --synthetic 20000 --val-data data/wholebody-mini    rendered on the fly
+  wbkit train --recipe tiny_zoom --data data/people     a second look at faces and hands, for --zoom
   torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
 
 the + recipe, COCO's 17 keypoints first (COCO's own person_keypoints_train2017.json will do), then 133 with a

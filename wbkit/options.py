@@ -25,6 +25,16 @@ def demo(parser: argparse.ArgumentParser) -> None:
     )
     add("--out", type=Path, default=Path("outputs/demo"), metavar="DIR", help="default: %(default)s")
     add("--checkpoint", metavar="F", help="default: the model in data/models")
+    _zoom_option(parser)
+
+
+def _zoom_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--zoom",
+        metavar="F",
+        help="weights of a second look at faces and hands, of recipe tiny_zoom, or none (default: with the "
+        "model in data/models its own, with others none)",
+    )
 
 
 def _model_options(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +62,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         help="leave BatchNorm and memory layout as in training, for comparisons to the last digit",
     )
     add("--no-flip", action="store_true", help="no averaging with the mirrored picture")
+    _zoom_option(parser)
 
 
 def _device_options(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +212,7 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         default="tiny",
         metavar="R",
-        help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default)",
+        help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default); tiny_zoom: of --zoom",
     )
     _training_data(add)
     add("--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)")
@@ -283,7 +294,10 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
 
 def export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--checkpoint", metavar="F", help="default: the model in data/models")
+    text = (
+        "default: the model in data/models, without its second look, which is tiny_zoom.safetensors beside it"
+    )
+    add("--checkpoint", metavar="F", help=text)
     add("--recipe", metavar="R", help="default: as the checkpoint says")
     add(
         "--out",

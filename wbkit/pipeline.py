@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from wbkit.columns import Annotations, Results, body_extent_areas
-from wbkit.data import Persons, WholeBodyDataset, make_loader
+from wbkit.data import Persons, WholeBodyDataset, make_loader, part_persons
 from wbkit.evaluate import per_part_table
-from wbkit.keypoints import NUM_KEYPOINTS
+from wbkit.keypoints import NUM_KEYPOINTS, PARTS
 from wbkit.nms import rescore, rescore_and_nms
 from wbkit.predict import Predictor
 from wbkit.recipes import Recipe
+from wbkit.zoom import ZOOMED, both_looks, where_to_look
 
 
 def predict_persons(
@@ -25,7 +27,7 @@ def predict_persons(
     workers: int = 2,
     progress: bool = True,
 ) -> tuple[Results, list[str]]:
-    """Predict many boxes in many pictures, read and cut by worker processes.
+    """Predict many boxes in many pictures, read and cut by worker processes; twice if the predictor zooms.
 
     Args:
         persons: boxes to look into (`wbkit.data.persons_from_...`).
@@ -37,20 +39,59 @@ def predict_persons(
         Results with scores rescored as the recipe says (not yet suppressed), boxes and box scores;
         and one message for every person that is missing because its picture could not be used.
     """
+    how = {"workers": workers, "progress": progress}
+    keypoints, failures = look(predictor, persons, image_folder, **how)
+    if predictor.zoom:
+        person, part, boxes = where_to_look(keypoints, persons.image_sizes_wh)
+        parts = replace(persons.select(person), boxes_xywh=boxes)
+        seen, unseen = look(predictor.zoom, parts, image_folder, unit="part", **how)
+        keypoints = both_looks(keypoints, person, part, seen)
+        failures |= {int(person[i]): message for i, message in unseen.items()}
+    good = np.array([i not in failures for i in range(len(persons))], dtype=bool)
+    kept = persons.select(good)
+    results = results_from_predictions(kept, keypoints[good], predictor.recipe)
+    return results, [f"person {persons.ids[i]}: {message}" for i, message in sorted(failures.items())]
+
+
+def predict_parts(
+    predictor: Predictor, persons: Persons, image_folder: str | Path, *, workers: int = 2
+) -> tuple[Results, list[str]]:
+    """The second look alone, where labels say that faces and hands are: `predict_persons` of a zoom recipe.
+
+    Returns:
+        Results in which the other parts are 0, and messages as `predict_persons`.
+    """
+    parts, owner, part = part_persons(persons)
+    seen, failures = look(predictor, parts, image_folder, workers=workers, unit="part")
+    keypoints = np.zeros((len(persons), NUM_KEYPOINTS, 3))
+    for j, name in enumerate(ZOOMED):
+        keypoints[owner[part == j], PARTS[name]] = seen[part == j, PARTS[name]]
+    missed = {int(parts.ids[i]): message for i, message in failures.items()}  # one a person
+    messages = [f"person {i}: {message}" for i, message in sorted(missed.items())]
+    return results_from_predictions(persons, keypoints, predictor.recipe), messages
+
+
+def look(
+    predictor: Predictor,
+    persons: Persons,
+    image_folder: str | Path,
+    *,
+    workers: int = 2,
+    progress: bool = True,
+    unit: str = "person",
+) -> tuple[np.ndarray, dict[int, str]]:
+    """One look into each box: keypoints (N, K, 3) image px and score; index -> message where it failed."""
     dataset = WholeBodyDataset(persons, image_folder, predictor.recipe, keep_failures=True)
     keypoints = np.zeros((len(persons), predictor.recipe.num_keypoints, 3))
     failures: dict[int, str] = {}
-    with tqdm(total=len(persons), desc="predict", unit="person", disable=not progress) as bar:
+    with tqdm(total=len(persons), desc="predict", unit=unit, disable=not progress) as bar:
         for batch in make_loader(dataset, predictor.batch_size, workers=workers):
             failures.update(batch["failures"])
             if "crop" in batch:
                 xy, scores = predictor.predict_crops(batch["crop"], batch["matrix"].numpy())
                 keypoints[batch["person"].numpy()] = np.concatenate([xy, scores[..., None]], -1)
             bar.update(len(batch["failures"]) + len(batch.get("person", ())))
-    good = np.array([i not in failures for i in range(len(persons))], dtype=bool)
-    kept = persons.select(good)
-    results = results_from_predictions(kept, keypoints[good], predictor.recipe)
-    return results, [f"person {persons.ids[i]}: {message}" for i, message in sorted(failures.items())]
+    return keypoints, failures
 
 
 def results_from_predictions(persons: Persons, keypoints: np.ndarray, recipe: Recipe) -> Results:
@@ -78,9 +119,12 @@ def score(annotations: Annotations, raw: Results, recipe: Recipe) -> tuple[Resul
         raw: predictions with boxes and box scores, such as those of `predict_persons`.
 
     Returns:
-        the results that are left; their `per_part_table`, of a network of 17 keypoints only the row "body".
+        the results that are left; their `per_part_table`, of a network of 17 keypoints only the row "body",
+        of a second look only those of faces and hands.
     """
     names = ("input_size", "keypoint_threshold", "nms_threshold")
     results = rescore_and_nms(raw, **{name: getattr(recipe, name) for name in names})
     table = per_part_table(annotations, results)
+    if recipe.zoom:
+        return results, table.loc[[*ZOOMED, "hand"]]
     return results, table if recipe.num_keypoints == NUM_KEYPOINTS else table.loc[["body"]]

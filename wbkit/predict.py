@@ -5,6 +5,7 @@ crop -> normalise -> network (plain and mirrored) -> decode -> back through the 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -17,10 +18,11 @@ from wbkit.geometry import box_matrices, crop_image, points_to_image
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
 from wbkit.inference import prepare
-from wbkit.keypoints import FLIP_INDICES
+from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS, PARTS
 from wbkit.memory import keep_freed_memory
 from wbkit.pictures import require_size
-from wbkit.recipes import RECIPES, Recipe
+from wbkit.recipes import RECIPES, SECOND_LOOKS, Recipe
+from wbkit.zoom import both_looks, where_to_look
 
 MEAN_RGB = (123.675, 116.28, 103.53)
 STD_RGB = (58.395, 57.12, 57.375)
@@ -65,6 +67,11 @@ class Predictor:
             convolution. Otherwise a `PoseNet` is copied and prepared (`wbkit.inference.prepare`): faster,
             and different by rounding; changes of the model after that do not reach the copy.
         compile: compile the copy first (half a minute or more): for GPUs. See `prepare` for CPUs.
+        zoom: looks again at faces and hands (`wbkit.zoom`), and what it sees counts there; a predictor of
+            recipe tiny_zoom. Calls and `many` use it; `heatmaps` and what takes crops are of the first look.
+
+    Raises:
+        InputError: the batch size is below 1, or `zoom` does not fit.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class Predictor:
         refine: str | None = None,
         exact: bool = False,
         compile: bool = False,
+        zoom: Predictor | None = None,
     ):
         self.recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -91,6 +99,12 @@ class Predictor:
         self.dtype, self.batch_size = dtype, batch_size
         self.refine = refine or self.recipe.refine
         self.compiled = compile
+        if zoom and not (zoom.recipe.zoom and self.recipe.num_keypoints == NUM_KEYPOINTS):
+            raise InputError(
+                f"recipe {zoom.recipe.name} cannot look again at what {self.recipe.name} has found",
+                "A second look needs weights of tiny_zoom, the first one 133 keypoints",
+            )
+        self.zoom = zoom
         own = isinstance(model, PoseNet) and not exact
         self.network = prepare(self.model, dtype, compile) if own else self.model
         self.codec = HeatmapCodec(**self.recipe.codec_settings())
@@ -103,7 +117,8 @@ class Predictor:
             boxes_xywh: (N, 4) image px, one a person.
 
         Returns:
-            keypoints (N, 133, 2) float32 image px; scores (N, 133) float32, the heatmaps' maxima.
+            keypoints (N, 133, 2) float32 image px; scores (N, 133) float32, the heatmaps' maxima. With `zoom`
+            those of faces and hands are the mean of both looks.
 
         Raises:
             InputError: the picture is no (H, W, 3) uint8 array; a box is empty, not finite, or outside.
@@ -117,6 +132,34 @@ class Predictor:
 
         Pictures are taken one by one, as needed to fill a batch, and answers come in their order.
         """
+        return self._first_look(pictures) if self.zoom is None else self._both_looks(pictures)
+
+    def _both_looks(
+        self, pictures: Iterable[tuple[np.ndarray, np.ndarray]]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """`many` with `zoom`: the parts that the first look has found are the boxes of the second."""
+        images, waiting = deque(), deque()  # of pictures before their first and their second look
+
+        def noted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for image, boxes in pictures:
+                images.append(image)
+                yield image, boxes
+
+        def parts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for keypoints, scores in self._first_look(noted()):
+                image, first = images.popleft(), np.dstack([keypoints, scores])  # (N, 133, 3)
+                person, part, boxes = where_to_look(first, image.shape[1::-1])
+                waiting.append((first, person, part))
+                yield image, boxes
+
+        for keypoints, scores in self.zoom.many(parts()):
+            both = both_looks(*waiting.popleft(), np.dstack([keypoints, scores]))  # (N, 133, 3)
+            yield both[..., :2], both[..., 2]
+
+    def _first_look(
+        self, pictures: Iterable[tuple[np.ndarray, np.ndarray]]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """`many` without `zoom`."""
         waiting, done = [], []  # persons of each picture begun; finished (keypoints, scores) of persons
         crops, matrices = [], []
         for image, boxes in pictures:
@@ -148,7 +191,7 @@ class Predictor:
 
     def average(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4) float32, as `heatmaps`."""
-        if not self.flip_test:
+        if not (self.flip_test or self.recipe.zoom):
             return self.forward(images)
         if self.network is not self.model and 2 * len(images) <= max(2, self.batch_size):
             # One pass is faster than two for few people. Not for `exact`: another batch rounds differently.
@@ -156,7 +199,12 @@ class Predictor:
             plain, mirrored = self.forward(both).chunk(2)
         else:
             plain, mirrored = self.forward(images), self.forward(images.flip(-1))
-        return (plain + mirror_heatmaps(mirrored, self.recipe.shift_flipped)) * 0.5
+        mirrored = mirror_heatmaps(mirrored, self.recipe.shift_flipped)
+        average = (plain + mirrored) * 0.5 if self.flip_test else plain
+        if self.recipe.zoom:  # it has learnt right hands only: a left one is a right one in the mirror
+            for part, maps in (("righthand", plain), ("lefthand", mirrored)):
+                average[:, PARTS[part]] = maps[:, PARTS[part]]
+        return average
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> heatmaps (B, K, H/4, W/4) float32, without the mirrored ones."""
@@ -210,9 +258,10 @@ def find_recipe(name: str) -> Recipe:
     Raises:
         InputError: there is none; the message lists all.
     """
-    if name not in RECIPES:
-        raise InputError(f"there is no recipe {name!r}", f"Choose one of: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    known = RECIPES | SECOND_LOOKS
+    if name not in known:
+        raise InputError(f"there is no recipe {name!r}", f"Choose one of: {', '.join(known)}")
+    return known[name]
 
 
 def checked_boxes(image: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:

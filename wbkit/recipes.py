@@ -78,7 +78,7 @@ class Recipe:
     """One system, from picture to table row. Sizes are (W, H).
 
     Attributes:
-        name: key in `RECIPES`.
+        name: key in `RECIPES` or `SECOND_LOOKS`.
         width: of HRNet.
         head_channels: of a convolution before the last layer, 0 for none; see `HeatmapHead`.
         input_size, heatmap_size, sigma, unbiased, blur_kernel_size, udp: see `HeatmapCodec`.
@@ -88,6 +88,7 @@ class Recipe:
         refine: "none", "quarter" or "dark".
         keypoint_threshold, nms_threshold: of rescoring and OKS-NMS.
         augmentation, schedule: of training.
+        zoom: crops are of faces and hands, which a first look has found (`wbkit.zoom`).
         published: part -> (AP, AR) on COCO-WholeBody v1.0 val, or empty.
         checkpoint_url: the published weights, or None.
     """
@@ -108,6 +109,7 @@ class Recipe:
     refine: str = "dark"
     keypoint_threshold: float = 0.2
     nms_threshold: float = 0.9
+    zoom: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     schedule: Schedule = field(default_factory=Schedule)
     published: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -180,5 +182,24 @@ TINY = Recipe(
     schedule=Schedule(batch_size=32, learning_rate=1.5e-3, epochs=6, warmup_steps=200, to_zero=True),
 )
 
+TINY_ZOOM = replace(
+    TINY.at((96, 96)),
+    name="tiny_zoom",
+    zoom=True,
+    padding=1.5,  # of the square around a part's points, which leaves out the forehead and the wrist
+    augmentation=replace(
+        TINY.augmentation,
+        half_body_probability=0.0,
+        shift=0.2,  # the first look is not exact
+        shift_probability=0.9,
+        scale=(0.75, 1.33),
+        rotation_deg=45.0,
+        rotation_probability=0.6,
+    ),
+    schedule=replace(TINY.schedule, batch_size=48),
+)
+
 RECIPES: dict[str, Recipe] = {r.name: r for r in (W32_DARK_256x192, W48_DARK_PLUS_384x288, TINY)}
-"""Every recipe by name."""
+"""Every system by name."""
+SECOND_LOOKS: dict[str, Recipe] = {TINY_ZOOM.name: TINY_ZOOM}
+"""Recipes of networks that look again at what a system has found (`wbkit.zoom`), by name."""

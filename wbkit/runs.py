@@ -1,7 +1,7 @@
 """The folder of a training run: the last state to go on from, the best weights, numbers on the way.
 
 last.pt            everything that the next update depends on (atomic; a kill leaves the one before)
-best.safetensors   weights of the best validation so far, whole AP (or body AP for 17 keypoints)
+best.safetensors   weights of the best validation so far, by whole AP (or the mean of the parts learnt)
 final.safetensors  weights after the last update
 metrics.csv        one row an update that was logged, one a validation; TensorBoard's files beside it
 """
@@ -37,7 +37,10 @@ def identity(recipe: Recipe, samples: int, seed: int, batch: int, data: int = 0)
     a run may go on elsewhere, and is then the same to rounding and BatchNorm's statistics only.
     """
     trained = replace(recipe, published={}, checkpoint_url=None)
-    told = {"recipe": asdict(trained), "samples": samples, "seed": seed, "batch": batch, "data": data}
+    settings = asdict(trained)
+    if not trained.zoom:
+        del settings["zoom"]  # as in states from before there were second looks
+    told = {"recipe": settings, "samples": samples, "seed": seed, "batch": batch, "data": data}
     return json.loads(json.dumps(told))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
+from statistics import fmean
 
 import torch
 import torch.distributed
@@ -96,8 +97,8 @@ def fit(
         dataset: samples as `WholeBodyDataset` makes them, with its `seed` and `describe`.
         run: where to keep state and numbers; goes on from `run.state` if it has one.
         validate: model -> AP by part, called after every `validate_every`th epoch and the last, in the
-            first process; the one with the best "wholebody" (or else "body") is kept as
-            best.safetensors.
+            first process; the one with the best "wholebody" (or else the best mean of the parts that it
+            gives) is kept as best.safetensors.
         save_every: updates between two states (one is also kept after each epoch).
         minutes: stop after this time with the state kept, to go on later: for borrowed machines. None: never.
             `run.finished` says whether the last update was reached.
@@ -309,7 +310,8 @@ class Loop:
         from wbkit.checkpoints import save_pose_weights
 
         table = validate(self.model)
-        score = table["wholebody"] if "wholebody" in table else table["body"]
+        parts = [ap for part, ap in table.items() if part != "hand" and ap == ap]  # those with labels
+        score = table.get("wholebody", fmean(parts or [math.nan]))
         if self.run:
             self.run.log(state.step, **table)
         if score > state.best:  # False where there is none (NaN)

@@ -31,16 +31,19 @@ SHOWN = 6  # pictures drawn
 
 def demo(options: argparse.Namespace) -> None:
     """`wbkit demo`."""
-    run_demo(options.data, options.out, options.checkpoint)
+    run_demo(options.data, options.out, options.checkpoint, options.zoom)
 
 
-def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.DataFrame:
+def run_demo(
+    data: Path | None, out: Path, checkpoint: str | None = None, zoom: str | None = None
+) -> pd.DataFrame:
     """Model, predictions, table, worst keypoints and pictures, written to `out`; returns the table.
 
     Args:
         data: a COCO-WholeBody folder; None: `data/coco`, else the embedded set.
         out: folder for results.json, table.csv and the pictures; made if missing.
         checkpoint: weights; None: the shipped model.
+        zoom: weights of the second look, as `load_predictor` takes them.
 
     Raises:
         InputError: there is no such data or model, or it cannot be used.
@@ -57,7 +60,7 @@ def run_demo(data: Path | None, out: Path, checkpoint: str | None = None) -> pd.
     persons = persons.select(np.isin(persons.image_ids, _first_images(persons)))
     annotations = everyone.select_images(persons.image_ids)
     print(f"{len(persons)} people in {len(annotations.image_ids)} pictures of {folder.annotations}")
-    predictor = load_predictor(checkpoint)
+    predictor = load_predictor(checkpoint, zoom=zoom)
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0)
     if failures:
         raise InputError(

@@ -46,7 +46,9 @@ def evaluate(options: argparse.Namespace) -> None:
             problem = "a results file and a checkpoint cannot be evaluated in one call"
             raise InputError(problem, "Leave out --annotations and --results, or --data and --checkpoint")
         refuse(
-            options, ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip"), "checkpoint"
+            options,
+            ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip", "zoom"),
+            "checkpoint",
         )
         evaluate_results(options)
     elif options.data:
@@ -107,6 +109,7 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
         compile=options.compile,
         exact=options.exact,
         flip_test=False if options.no_flip else None,
+        zoom=options.zoom,
         batch_size=32 if options.batch_size is None else options.batch_size,
     )
     raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)

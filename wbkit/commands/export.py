@@ -7,7 +7,7 @@ import argparse
 import torch
 
 from wbkit.checkpoints import save_pose_weights
-from wbkit.commands.models import load_predictor
+from wbkit.commands.models import load_model
 from wbkit.errors import InputError
 from wbkit.export import export_mmpose, export_onnx
 
@@ -25,8 +25,10 @@ def export(options: argparse.Namespace) -> None:
         )
     if options.half and kind != "safetensors":
         raise InputError("--half is for .safetensors", "Leave it out")
-    predictor = load_predictor(options.checkpoint, options.recipe, device="cpu")
-    model, recipe = predictor.model, predictor.recipe
+    model, recipe = load_model(options.checkpoint, options.recipe)
+    if kind == "mmpose" and recipe.zoom:
+        problem = "MMPose has no second looks: this network knows right hands only"
+        raise InputError(problem, "Let --out end in .onnx or .safetensors", file=options.out)
     if kind == "onnx":
         difference = export_onnx(model, options.out, recipe)
         print(f"onnxruntime's heatmaps differ from PyTorch's by {difference:.1e} of the largest value")

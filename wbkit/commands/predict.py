@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from wbkit.commands.journal import Journal, has_ended, journals
-from wbkit.commands.models import load_predictor, shipped_model
+from wbkit.commands.models import load_predictor, shipped_model, zoom_weights
 from wbkit.commands.photos import Photo, list_photos, passed_over, results_place
 from wbkit.commands.results import Outcome, count, draw, finish, rescored_records, save_drawing
 from wbkit.commands.video import is_video, predict_video
@@ -67,6 +67,7 @@ def _predictor_and_detector(options: argparse.Namespace, rank: int, world: int) 
         compile=options.compile,
         exact=options.exact,
         flip_test=False if options.no_flip else None,
+        zoom=options.zoom,
         batch_size=_batch_size(options),
     )
     if rank == 0 and detector == "hog" and not options.boxes:
@@ -78,7 +79,9 @@ def _how(options: argparse.Namespace, predictor: Predictor, detector: str) -> di
     """What pictures of one results file must have in common, drawings included."""
     names = ("min_box_score", "bf16", "exact", "compile", "parts", "threshold")
     asked = {name: str(getattr(options, name)) for name in names}
-    for name, file in (("checkpoint", options.checkpoint or shipped_model()), ("boxes", options.boxes)):
+    zoom = zoom_weights(options.checkpoint, options.zoom)
+    files = {"checkpoint": options.checkpoint or shipped_model(), "boxes": options.boxes}
+    for name, file in (files | ({"zoom": zoom} if zoom else {})).items():
         is_file = file is not None and Path(file).is_file()
         asked[name] = f"{Path(file).name} ({crc32(Path(file).read_bytes()):08x})" if is_file else str(file)
     size = "{}x{}".format(*predictor.recipe.input_size)

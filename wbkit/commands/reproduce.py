@@ -24,9 +24,8 @@ def reproduce(options: argparse.Namespace) -> None:
             continue
         given = vars(options) | {"checkpoint": name, "recipe": name, "boxes": "detections", "out": file}
         try:
-            evaluate_checkpoint(
-                argparse.Namespace(**given, no_flip=False, bf16=False, compile=False, exact=True)
-            )
+            published = {"no_flip": False, "bf16": False, "compile": False, "exact": True, "zoom": "none"}
+            evaluate_checkpoint(argparse.Namespace(**given, **published))
         except InputError:  # such as pictures that cannot be read: the table is not of all people
             file.unlink(missing_ok=True)
             raise

@@ -21,18 +21,21 @@ from wbkit.data import (
     find_coco_folder,
     has_split,
     join_persons,
+    part_persons,
     persons_from_annotations,
 )
 from wbkit.doubts import absent_parts
 from wbkit.errors import InputError
 from wbkit.hardware import Hardware, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
-from wbkit.pipeline import predict_persons, score
+from wbkit.keypoints import PARTS
+from wbkit.pipeline import predict_parts, predict_persons, score
 from wbkit.predict import Predictor, find_recipe
 from wbkit.recipes import Recipe
 from wbkit.runs import Run, identity
 from wbkit.schedules import with_batch
 from wbkit.train import fit
+from wbkit.zoom import ZOOMED
 
 
 def train(options: argparse.Namespace) -> None:
@@ -101,6 +104,8 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
         schedule = with_batch(schedule, options.batch_size)
     if options.learning_rate:
         schedule = replace(schedule, learning_rate=options.learning_rate)
+    if recipe.zoom and options.keypoints != recipe.num_keypoints:
+        raise InputError(f"--keypoints {options.keypoints} leaves nothing of faces and hands", "Leave it out")
     recipe = replace(recipe, schedule=schedule, num_keypoints=options.keypoints)
     return at_input_size(recipe, options.input_size) if options.input_size else recipe
 
@@ -119,6 +124,9 @@ def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool = T
     """The folders' training persons, or rendered ones; who is left out, and what looks wrong, is told."""
     if options.mix != "everyday" and not options.synthetic:
         raise InputError(f"--mix {options.mix} is about rendered people", "Give --synthetic N, too")
+    if options.synthetic and recipe.zoom:
+        problem = f"{recipe.name} learns faces and hands, of which rendering on the fly makes too few"
+        raise InputError(problem, "Render people first (wbkit synth), then give their folder as --data")
     if options.synthetic:
         mixes = ("everyday", "hard") if options.mix == "both" else (options.mix,)
         return SyntheticPeople(recipe, options.synthetic, seed=options.seed, mixes=mixes)
@@ -135,6 +143,15 @@ def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool = T
     for file in files if talk else []:
         tell_of_labels(file)
     persons, images = join_persons(everyone, [folder.images for folder in folders])
+    if recipe.zoom:
+        people, labelled = (
+            len(persons),
+            sum((persons.keypoints[:, PARTS[part], 2] > 0).any(1).sum() for part in ZOOMED),
+        )
+        persons = part_persons(persons)[0]
+        if talk:
+            few = f"{labelled - len(persons)} are left out, too small or with few labels"
+            print(f"{len(persons)} faces and hands of {people} people; {few}")
     return WholeBodyDataset(persons, images, recipe, recipe.augmentation, options.seed, keep_failures=True)
 
 
@@ -178,7 +195,8 @@ def validation(
         dtype = torch.bfloat16 if hardware.bf16 else torch.float32
         at_once = min(hardware.micro_batch or 32, 32)
         predictor = Predictor(model, recipe, device=hardware.device, dtype=dtype, batch_size=at_once)
-        raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
+        ask = predict_parts if recipe.zoom else predict_persons
+        raw, failures = ask(predictor, persons, folder.images, workers=options.workers)
         if failures:
             print(f"\n{len(failures)} of {len(persons)} people count as missed: {'; '.join(failures[:3])}")
         _, table = score(annotations, raw, recipe)
@@ -193,6 +211,9 @@ def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -
     s = recipe.schedule
     persons = getattr(dataset, "persons", None)  # of files
     absent = absent_parts(persons.keypoints[..., 2]) if persons and recipe.num_keypoints == 133 else []
+    if recipe.zoom:  # it learns of either hand what it must know of both
+        hands = {"lefthand", "righthand"} <= set(absent)
+        absent = [part for part in absent if part == "face" or (hands and part in ZOOMED)]
     hint = " (--keypoints 17 trains the body alone)" * (len(absent) == 4)
     precision = "bfloat16" if hardware.bf16 else "float32"
     fall = "in a line to 0" if s.to_zero else f"a tenth of it after epochs {s.milestones}"

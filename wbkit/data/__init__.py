@@ -6,6 +6,7 @@ from wbkit.data.persons import (
     Persons,
     join_persons,
     left_out,
+    part_persons,
     persons_from_annotations,
     persons_from_detections,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "join_persons",
     "left_out",
     "make_loader",
+    "part_persons",
     "persons_from_annotations",
     "persons_from_detections",
 ]

@@ -12,6 +12,10 @@ import numpy as np
 from wbkit.columns import Annotations, Detections
 from wbkit.errors import InputError
 from wbkit.geometry import clip_boxes
+from wbkit.keypoints import PARTS
+from wbkit.zoom import ZOOMED, part_boxes
+
+LEARNT_POINTS, LEARNT_PX = 8, 6.0  # labels and side of a part from which on it can be learnt from
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,23 @@ def persons_from_annotations(annotations: Annotations) -> Persons:
         InputError: the file does not state a picture's size.
     """
     return _everybody(annotations).select(~np.any([*_unusable(annotations).values()], axis=0))
+
+
+def part_persons(persons: Persons) -> tuple[Persons, np.ndarray, np.ndarray]:
+    """Faces and hands with labels as persons of their own, to learn and to judge the second look.
+
+    Returns:
+        persons whose boxes are the squares around a part's labels, and whose other labels are 0; of each its
+        owner, as index into `persons`, and its part, as index into `ZOOMED`. Left out: parts with few labels,
+        and parts of a few pixels.
+    """
+    labelled = persons.keypoints[..., 2] > 0  # (N, 133)
+    boxes, counts = part_boxes(persons.keypoints[..., :2], labelled)  # (N, 3, 4), (N, 3)
+    owner, part = np.nonzero((counts >= LEARNT_POINTS) & (boxes[..., 2] >= LEARNT_PX))
+    of_part = np.array([np.isin(np.arange(133), np.r_[PARTS[name]]) for name in ZOOMED])  # (3, 133)
+    keypoints = persons.keypoints[owner] * of_part[part][..., None]
+    parts = replace(persons.select(owner), boxes_xywh=boxes[owner, part], keypoints=keypoints)
+    return parts, owner, part
 
 
 def left_out(annotations: Annotations) -> str:

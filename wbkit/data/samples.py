@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.data.persons import Persons
 from wbkit.errors import InputError
 from wbkit.geometry import box_to_center_scale, clip_boxes, crop_image, warp_points
+from wbkit.keypoints import PARTS
 from wbkit.pictures import read_image
 from wbkit.recipes import Augmentation, Recipe
 
@@ -54,6 +56,7 @@ class WholeBodyDataset(Dataset):
     ):
         self.persons, self.folder, self.recipe = persons, Path(image_folder), recipe
         self.augmentation, self.seed, self.keep_failures = augmentation, seed, keep_failures
+        self._last: tuple[Path | None, np.ndarray | None] = None, None
         missing = [name for name in np.unique(persons.file_names) if not (self.folder / name).is_file()]
         if missing:
             raise InputError(
@@ -81,7 +84,9 @@ class WholeBodyDataset(Dataset):
     def _read(self, index: int) -> np.ndarray:
         """The picture of a person, if it has the size that its labels are for."""
         path, sizes = self.folder / self.persons.file_names[index], self.persons.image_sizes_wh
-        image = read_image(path)
+        if self._last[0] != path:  # people of one picture often come one after the other
+            self._last = path, read_image(path)
+        image = self._last[1]
         stated = (
             image.shape[1::-1] if sizes is None or not sizes[index].all() else tuple(sizes[index].tolist())
         )
@@ -122,6 +127,9 @@ def cut_sample(
     region, outcome = Region(center, scale, labels[:, :2], labelled), Outcome()
     if augmentation:
         outcome = draw_outcome(region.visible, augmentation, rng)
+        if recipe.zoom:  # hands are all right hands: the left ones are mirrored
+            left, right = (labelled[PARTS[part]].any() for part in ("lefthand", "righthand"))
+            outcome = replace(outcome, flip=bool(left or (outcome.flip and not right)))
         region = region.augmented(outcome, image.shape[1], augmentation.half_body_padding)
         image = cv2.flip(image, 1) if outcome.flip else image
     size, rotation = recipe.input_size, np.float32(outcome.rotation_deg)

@@ -155,7 +155,8 @@ def failure_browser(
         results: a results file of any model, its parsed content or columns.
         images: the folder of the pictures, or a mapping from image id to a file or to pixels; None: points
             are drawn without pictures.
-        model: a Predictor whose heatmaps are shown for the chosen failure, if it is at hand.
+        model: a Predictor whose heatmaps (of its first look) are shown for the chosen failure, if it is
+            at hand. Results of two looks need not lie on their peaks.
         chosen: filters to begin with, fields of `BrowserState`, such as part="lefthand";
             cause="any, person found" leaves out people whom no detection found.
 

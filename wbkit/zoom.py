@@ -1,0 +1,95 @@
+"""A second look at faces and hands, enlarged: where the first look has found them.
+
+In a crop of a whole person a hand is a few heatmap pixels wide. ZoomNet (Jin et al., "Whole-Body Human Pose
+Estimation in the Wild", ECCV 2020) therefore looks at faces and hands again. Here the second look is a
+network of its own, and to it a part is what a person is to the first: a box, a crop, heatmaps, of which only
+those of the part count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wbkit.keypoints import PARTS
+
+ZOOMED: tuple[str, ...] = ("face", "lefthand", "righthand")
+"""The parts that are looked at again."""
+FOUND_SCORE, FOUND_SHARE, FOUND_POINTS = 0.05, 0.3, 5
+"""A point of a part counts as found from this score on, and from this share of the part's highest; a part
+with so many such points is looked at again."""
+GROWTH = np.array([1.1, 1.4, 1.4])  # on the boxes of `ZOOMED`
+"""A network puts a point of which it is unsure near the middle of where it may be, so that the hands that the
+first look finds are too small: tests/test_shipped_model.py measures by how much."""
+SMALLEST_PX = 3.0  # side of a part in the picture; below that there is nothing more to see
+
+
+def part_boxes(points: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The square around each part's points, with the middle of their extent.
+
+    Args:
+        points: (N, 133, 2) image px.
+        present: (N, 133) bool, which of them count.
+
+    Returns:
+        (N, 3, 4) xywh image px in the order of `ZOOMED`, zeros where no point counts; (N, 3) how many do.
+    """
+    boxes, counts = np.zeros((len(points), len(ZOOMED), 4)), np.zeros((len(points), len(ZOOMED)), int)
+    for j, part in enumerate(ZOOMED):
+        xy, counted = points[:, PARTS[part]], present[:, PARTS[part], None]  # (N, P, 2), (N, P, 1)
+        counts[:, j] = counted[..., 0].sum(1)
+        some = counts[:, j] > 0
+        low = np.where(counted, xy, np.inf)[some].min(1)  # (M, 2)
+        high = np.where(counted, xy, -np.inf)[some].max(1)
+        side = (high - low).max(1, keepdims=True)  # (M, 1)
+        boxes[some, j] = np.hstack([(low + high - side) / 2, side, side])
+    return boxes, counts
+
+
+def where_to_look(
+    keypoints: np.ndarray, sizes_wh: np.ndarray | tuple[int, int] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which parts of whom the first look has found, and where.
+
+    Args:
+        keypoints: (N, 133, 3) image px and score.
+        sizes_wh: (2,) or (N, 2) px of the pictures: parts outside are left. None or 0: not known.
+
+    Returns:
+        of the M parts to look at: person (M,), part (M,) as index into `ZOOMED`, box (M, 4) xywh image px.
+    """
+    scores = keypoints[..., 2]  # (N, 133)
+    found = scores > FOUND_SCORE
+    for part in ZOOMED:
+        of_part = scores[:, PARTS[part]]  # (N, P)
+        found[:, PARTS[part]] &= of_part > FOUND_SHARE * of_part.max(1, keepdims=True)
+    boxes, counts = part_boxes(keypoints[..., :2], found)
+    grow = boxes[..., 2:] * (GROWTH - 1)[:, None]  # (N, 3, 2)
+    boxes = np.concatenate([boxes[..., :2] - grow / 2, boxes[..., 2:] + grow], axis=-1)
+    sizes = np.inf if sizes_wh is None else np.where(np.array(sizes_wh) > 0, sizes_wh, np.inf)  # (2,), (N, 2)
+    end = np.broadcast_to(sizes, (len(keypoints), 2))[:, None]  # (N, 1, 2)
+    inside = (boxes[..., :2] < end).all(-1) & (boxes[..., :2] + boxes[..., 2:] > 0).all(-1)  # (N, 3)
+    person, part = np.nonzero((counts >= FOUND_POINTS) & (boxes[..., 2] >= SMALLEST_PX) & inside)
+    return person, part, boxes[person, part]
+
+
+def both_looks(keypoints: np.ndarray, person: np.ndarray, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """What both looks say of faces and hands: the mean, in which each point counts by its score.
+
+    The looks err in different ways, so that their mean can be better than either.
+
+    Args:
+        keypoints: (N, 133, 3) image px and score of the first look.
+        person, part: (M,) as of `where_to_look`.
+        seen: (M, 133, 3) of the second look: of each row its part's points count.
+
+    Returns:
+        (N, 133, 3); parts that were not looked at again are as they were.
+    """
+    keypoints = keypoints.copy()
+    for j, name in enumerate(ZOOMED):
+        of_part = part == j
+        first, second = keypoints[person[of_part], PARTS[name]], seen[of_part, PARTS[name]]  # (m, P, 3)
+        weights = np.maximum(np.stack([first[..., 2], second[..., 2]]), 1e-6)  # (2, m, P)
+        share = (weights[1] / weights.sum(0))[..., None]  # of the second look
+        keypoints[person[of_part], PARTS[name]] = first + share * (second - first)
+    return keypoints
