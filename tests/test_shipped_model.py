@@ -12,7 +12,7 @@ from wbkit.commands.models import load_predictor, shipped_model, zoom_weights
 from wbkit.data import Persons, find_coco_folder
 from wbkit.files import data_folder
 from wbkit.runs import AP_COLUMNS, COLUMNS
-from wbkit.zoom import GROWTH, part_boxes
+from wbkit.zoom import GROWTH, part_boxes, where_to_look
 
 ROOT = Path(__file__).resolve().parents[1]
 CARD = ROOT / "data" / "models" / "README.md"
@@ -61,17 +61,18 @@ def test_it_has_learnt_people(measured):
     assert table.AP["hand"] > {"one": 0.36, "two": 0.42}[looks]
 
 
+@pytest.mark.parametrize("measured", ["one"], indirect=True)
 def test_the_first_look_finds_hands_too_small(measured):
     """Hence `GROWTH`: the boxes of the second look are larger."""
-    looks, _, keypoints, persons = measured
-    found, labelled = (
-        part_boxes(k[..., :2], k[..., 2] > 0)[0][..., 2] for k in (keypoints, persons.keypoints)
-    )
-    sides = ((found[labelled[:, j] >= 6, j], labelled[labelled[:, j] >= 6, j]) for j in range(3))  # px
-    face, *hands = (np.median(mine / theirs) for mine, theirs in sides)
-    if looks == "one":
-        assert 1 / GROWTH[0] < face < 1
-        assert all(1 / GROWTH[1] - 0.1 < hand < 0.85 for hand in hands)
+    _, _, keypoints, persons = measured
+    person, part, boxes = where_to_look(keypoints, persons.image_sizes_wh)
+    labelled = part_boxes(persons.keypoints[..., :2], persons.keypoints[..., 2] > 0)[0]  # (N, 3, 4)
+    sides = labelled[person, part, 2]  # (M,) px
+    for j, growth in enumerate(GROWTH):
+        known = (part == j) & (sides >= 6)
+        grown = np.median(boxes[known, 2] / sides[known])
+        assert 1 < grown < 1.15
+        assert grown / growth < (0.98, 0.85, 0.85)[j]
 
 
 def test_its_files_are_small():

@@ -18,6 +18,7 @@ from wbkit.annotations import load_annotations
 from wbkit.checkpoints import save_pose_weights
 from wbkit.cli import build_parser, main
 from wbkit.commands.models import load_model, load_predictor, shipped_model, zoom_weights
+from wbkit.commands.predict import _how
 from wbkit.commands.train import show_plan, training_samples
 from wbkit.data import WholeBodyDataset, find_coco_folder, part_persons, persons_from_annotations
 from wbkit.errors import InputError
@@ -28,7 +29,8 @@ from wbkit.pictures import read_image
 from wbkit.pipeline import predict_parts, predict_persons, score
 from wbkit.predict import Predictor
 from wbkit.recipes import RECIPES, TINY_ZOOM, Augmentation
-from wbkit.zoom import FOUND_POINTS, GROWTH, SMALLEST_PX, ZOOMED, both_looks, part_boxes, where_to_look
+from wbkit.runs import identity
+from wbkit.zoom import FOUND_POINTS, GROWTH, SMALLEST_PX, ZOOMED, fuse, part_boxes, where_to_look
 
 AS_LEARNT = TINY_ZOOM.at((64, 64))
 ZOOM = replace(AS_LEARNT, flip_test=False)
@@ -143,7 +145,7 @@ def test_parts_that_are_not_found_or_of_no_size_are_left():
 def test_both_looks_count_by_their_scores():
     first, seen = np.random.default_rng(0).random((2, 3, 133, 3))
     person, part = np.array([2, 0]), np.array([0, 2])
-    both = both_looks(first, person, part, seen[:2])
+    both = fuse(first, person, part, seen[:2])
     expected = first.copy()
     for row, who, name in ((0, 2, "face"), (1, 0, "righthand")):
         for k in range(133)[PARTS[name]]:
@@ -156,11 +158,9 @@ def test_a_look_without_a_score_does_not_count():
     first, seen = np.zeros((2, 1, 133, 3))
     first[..., :2], seen[..., :2], seen[..., 2] = 5, 7, 0.8
     where = np.array([0]), np.array([0])
-    np.testing.assert_allclose(
-        both_looks(first, *where, seen)[0, PARTS["face"]], [[7, 7, 0.8]] * 68, atol=1e-4
-    )
+    np.testing.assert_allclose(fuse(first, *where, seen)[0, PARTS["face"]], [[7, 7, 0.8]] * 68, atol=1e-4)
     seen[..., 2] = -0.1  # as a map below zero everywhere would have it
-    assert np.isfinite(both_looks(first, *where, seen)).all()
+    assert np.isfinite(fuse(first, *where, seen)).all()
 
 
 # --- the second look -------------------------------------------------------------------------------
@@ -254,18 +254,30 @@ def test_a_folder_gives_what_its_pictures_give(tiny_coco):
     assert both.zoom.model.calls > 0
 
 
+def in_the_corner(images: torch.Tensor) -> torch.Tensor:
+    """Every part's points on a grid in the lower right corner of the crop."""
+    h, w = (n // 4 for n in images.shape[2:])
+    rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    k = torch.arange(133)[:, None, None]
+    x, y = w - 7 + 2 * (k % 3), h - 7 + 2 * (k // 3 % 3)
+    maps = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
+    return maps.expand(len(images), -1, -1, -1)
+
+
 def test_parts_outside_of_the_picture_are_left_in_both_ways_of_predicting(tiny_coco):
     """A person in the corner: what the first look finds beyond the edge is not looked at again."""
     folder = find_coco_folder(tiny_coco)
     persons = persons_from_annotations(load_annotations(folder.annotations)).select(slice(0, 1))
-    outside = replace(persons, boxes_xywh=np.array([[-80.0, -60, 100, 100]]))
+    outside = replace(persons, boxes_xywh=np.array([[100.0, 80, 100, 100]]))
     painted = painted_picture()
     cv2.imwrite(str(folder.images / persons.file_names[0]), painted[:120, :, ::-1])
     outside = replace(outside, image_sizes_wh=np.array([[140, 120]]))
-    both = predictor(1.0, predictor(1.0, recipe=ZOOM))
-    both.model.forward = lambda images: torch.ones(len(images), 133, 24, 24).cumsum(-1).flip(-1) / 24
+    zoom = predictor(1.0, recipe=ZOOM)
+    both = predictor(1.0, zoom)
+    both.model.forward = in_the_corner
     raw, _ = predict_persons(both, outside, folder.images, workers=0, progress=False)
     alone, _ = both(read_image(folder.images / persons.file_names[0]), outside.boxes_xywh)
+    assert zoom.model.calls == 0
     np.testing.assert_allclose(raw.keypoints[0, :, :2], alone[0], atol=1e-3)
     keypoints = found_person("face")
     keypoints[..., :2] -= 200
@@ -322,12 +334,16 @@ def test_the_second_look_alone_is_judged_by_faces_and_hands(tiny_coco, tiny_mode
     folder = find_coco_folder(tiny_coco)
     annotations = load_annotations(folder.annotations)
     persons = persons_from_annotations(annotations)
-    raw, failures = predict_parts(
-        Predictor(tiny_model, ZOOM, False, device="cpu"), persons, folder.images, workers=0
-    )
+    second = Predictor(tiny_model, ZOOM, False, device="cpu")
+    raw, failures = predict_parts(second, persons, folder.images, workers=0)
     assert failures == []
     assert not raw.keypoints[:, :23].any()
     assert score(annotations, raw, ZOOM)[1].index.tolist() == [*ZOOMED, "hand"]
+    parts, owner, part = part_persons(persons)
+    for i in range(len(parts)):
+        image, mine = read_image(folder.images / parts.file_names[i]), PARTS[ZOOMED[part[i]]]
+        _, scores = second(image, parts.boxes_xywh[i : i + 1])
+        np.testing.assert_allclose(raw.keypoints[owner[i], mine, 2], scores[0, mine], atol=1e-4)
 
 
 def test_the_shipped_model_looks_twice_unless_told_not_to():
@@ -463,3 +479,24 @@ def test_demo_and_predict(tiny_coco, zoom_file, tmp_path, capsys):
         found.append(json.loads((tmp_path / "p" / "results.json").read_text())[0])
     assert found[0]["keypoints"] == found[1]["keypoints"]
     assert found[0]["face_kpts"] != found[1]["face_kpts"]
+
+
+def test_what_a_run_is_compared_by(zoom_file):
+    """States and journals from before there were second looks still fit; others must have the same one."""
+    assert "zoom" not in identity(RECIPES["tiny"], 1, 0, 1)["recipe"]
+    assert identity(TINY_ZOOM, 1, 0, 1)["recipe"]["zoom"] is True
+    how = [
+        _how(build_parser().parse_args(["predict", "x.jpg", *more]), load_predictor(device="cpu"), "hog")
+        for more in (["--zoom", "none"], ["--zoom", str(zoom_file)], [])
+    ]
+    assert "zoom" not in how[0]
+    assert how[1]["zoom"].startswith("zoom.safetensors (")
+    assert how[2]["zoom"].startswith("tiny_zoom.safetensors (")
+
+
+def test_a_model_of_17_keypoints_takes_none(zoom_file, tmp_path):
+    body = tmp_path / "body.safetensors"
+    save_pose_weights(PoseNet(16, 17, RECIPES["tiny"].head_channels), body, RECIPES["tiny"].metadata())
+    assert load_predictor(body, device="cpu").zoom is None
+    with pytest.raises(InputError, match=r"cannot look again.*133 keypoints"):
+        load_predictor(body, zoom=zoom_file, device="cpu")

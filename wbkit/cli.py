@@ -84,11 +84,13 @@ def alone(chosen: argparse.Namespace) -> AbstractContextManager:
     if chosen.command not in ("train", "predict", "analyse") or os.environ.get("RANK", "0") != "0":
         return nullcontext()  # other processes of one run come in with the first
     out = chosen.out or Path("outputs/train", chosen.recipe)
-    if chosen.command == "predict" and not out.suffix:
+    if chosen.command == "predict" and (out.is_dir() or not out.suffix):
         out = out / "results.json"
     user = getattr(os, "getuid", int)()  # another user's lock could not be opened
     place = f"{chosen.command} {out.resolve()}"
     lock = Path(gettempdir(), f"wbkit-{user}-{crc32(place.encode()):08x}.lock")
+    if not os.access(lock.parent, os.W_OK):
+        return nullcontext()
     return one_process(lock, busy=f"another wbkit {chosen.command} is writing to {out}")
 
 

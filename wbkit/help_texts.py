@@ -30,9 +30,10 @@ their boxes follow the points of the frame before. Keys of boxes.json are frame 
 
 The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
-model is sure, sometimes above, no probability. With --zoom faces and hands are looked at again, enlarged,
-and the mean of both looks is written, in which each counts by its score. A person's score is bbox_score times
-the mean score of the keypoints above .2. image_id comes from --annotations, or from --boxes if that is an
+model is sure, sometimes above, no probability. Faces and hands are looked at again, enlarged, with the model
+in data/models unless --zoom none is given, with others only with --zoom FILE: the mean of both looks is
+written, in which each counts by its score. A person's score is bbox_score times the mean score of the
+keypoints above .2. image_id comes from --annotations, or from --boxes if that is an
 annotation file; without, it is the number in the name if all names are numbers, each another one (as in
 COCO), else the pictures are counted from 1. In a .csv of pictures `person` counts through the file.
 
@@ -43,6 +44,7 @@ keeps what it has, where no earlier results are in the way, and cannot go on."""
   wbkit evaluate --annotations coco_wholebody_val_v1.0.json --results results.json
   wbkit evaluate --annotations A.json --results R.json --rescore --reference
   wbkit evaluate --recipe w32_dark_256x192 --checkpoint w32_dark_256x192 --data data/coco --boxes detections
+  wbkit evaluate --data data/wholebody-mini --checkpoint best.safetensors --zoom zoom.safetensors
 
 The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
 runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
@@ -58,7 +60,7 @@ Minutes on a GPU, hours on a CPU; what was measured stays in --out, so an interr
   wbkit train --recipe tiny --data data/people --out outputs/train/tiny --resume   ... goes on
   wbkit train --recipe tiny --data data/people data/hard --val-data mine.json:photos   two sets, and your own
   wbkit train --recipe tiny --synthetic 20000 --val-data data/wholebody-mini    rendered on the fly
-  wbkit train --recipe tiny_zoom --data data/people     a second look at faces and hands, for --zoom
+  wbkit train --recipe tiny_zoom --data data/people --init data/models/tiny_zoom.safetensors   faces and hands
   torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
 
 the + recipe, COCO's 17 keypoints first (COCO's own person_keypoints_train2017.json will do), then 133 with a

@@ -32,8 +32,8 @@ def _zoom_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zoom",
         metavar="F",
-        help="weights of a second look at faces and hands, of recipe tiny_zoom, or none (default: with the "
-        "model in data/models its own, with others none)",
+        help="weights of a second look at faces and hands (recipe tiny_zoom), or the word none (default: "
+        "with the model in data/models its own, with others none)",
     )
 
 
@@ -212,7 +212,7 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         default="tiny",
         metavar="R",
-        help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default); tiny_zoom: of --zoom",
+        help="w32_dark_256x192, w48_dark_plus_384x288, tiny (default), tiny_zoom (faces, hands)",
     )
     _training_data(add)
     add("--keypoints", type=int, choices=(17, 133), default=133, help="17: COCO's body only (default: 133)")

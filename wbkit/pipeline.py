@@ -16,7 +16,7 @@ from wbkit.keypoints import NUM_KEYPOINTS, PARTS
 from wbkit.nms import rescore, rescore_and_nms
 from wbkit.predict import Predictor
 from wbkit.recipes import Recipe
-from wbkit.zoom import ZOOMED, both_looks, where_to_look
+from wbkit.zoom import ZOOMED, fuse, where_to_look
 
 
 def predict_persons(
@@ -37,15 +37,16 @@ def predict_persons(
 
     Returns:
         Results with scores rescored as the recipe says (not yet suppressed), boxes and box scores;
-        and one message for every person that is missing because its picture could not be used.
+        and one message for every person that is missing because its picture could not be used (in
+        either look).
     """
     how = {"workers": workers, "progress": progress}
-    keypoints, failures = look(predictor, persons, image_folder, **how)
+    keypoints, failures = predict_boxes(predictor, persons, image_folder, **how)
     if predictor.zoom:
         person, part, boxes = where_to_look(keypoints, persons.image_sizes_wh)
         parts = replace(persons.select(person), boxes_xywh=boxes)
-        seen, unseen = look(predictor.zoom, parts, image_folder, unit="part", **how)
-        keypoints = both_looks(keypoints, person, part, seen)
+        seen, unseen = predict_boxes(predictor.zoom, parts, image_folder, unit="part", **how)
+        keypoints = fuse(keypoints, person, part, seen)
         failures |= {int(person[i]): message for i, message in unseen.items()}
     good = np.array([i not in failures for i in range(len(persons))], dtype=bool)
     kept = persons.select(good)
@@ -62,7 +63,7 @@ def predict_parts(
         Results in which the other parts are 0, and messages as `predict_persons`.
     """
     parts, owner, part = part_persons(persons)
-    seen, failures = look(predictor, parts, image_folder, workers=workers, unit="part")
+    seen, failures = predict_boxes(predictor, parts, image_folder, workers=workers, unit="part")
     keypoints = np.zeros((len(persons), NUM_KEYPOINTS, 3))
     for j, name in enumerate(ZOOMED):
         keypoints[owner[part == j], PARTS[name]] = seen[part == j, PARTS[name]]
@@ -71,7 +72,7 @@ def predict_parts(
     return results_from_predictions(persons, keypoints, predictor.recipe), messages
 
 
-def look(
+def predict_boxes(
     predictor: Predictor,
     persons: Persons,
     image_folder: str | Path,

@@ -22,7 +22,7 @@ from wbkit.keypoints import FLIP_INDICES, NUM_KEYPOINTS, PARTS
 from wbkit.memory import keep_freed_memory
 from wbkit.pictures import require_size
 from wbkit.recipes import RECIPES, SECOND_LOOKS, Recipe
-from wbkit.zoom import both_looks, where_to_look
+from wbkit.zoom import fuse, where_to_look
 
 MEAN_RGB = (123.675, 116.28, 103.53)
 STD_RGB = (58.395, 57.12, 57.375)
@@ -132,9 +132,9 @@ class Predictor:
 
         Pictures are taken one by one, as needed to fill a batch, and answers come in their order.
         """
-        return self._first_look(pictures) if self.zoom is None else self._both_looks(pictures)
+        return self._first_look(pictures) if self.zoom is None else self._look_twice(pictures)
 
-    def _both_looks(
+    def _look_twice(
         self, pictures: Iterable[tuple[np.ndarray, np.ndarray]]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """`many` with `zoom`: the parts that the first look has found are the boxes of the second."""
@@ -153,7 +153,7 @@ class Predictor:
                 yield image, boxes
 
         for keypoints, scores in self.zoom.many(parts()):
-            both = both_looks(*waiting.popleft(), np.dstack([keypoints, scores]))  # (N, 133, 3)
+            both = fuse(*waiting.popleft(), np.dstack([keypoints, scores]))  # (N, 133, 3)
             yield both[..., :2], both[..., 2]
 
     def _first_look(

@@ -4,6 +4,10 @@ In a crop of a whole person a hand is a few heatmap pixels wide. ZoomNet (Jin et
 Estimation in the Wild", ECCV 2020) therefore looks at faces and hands again. Here the second look is a
 network of its own, and to it a part is what a person is to the first: a box, a crop, heatmaps, of which only
 those of the part count.
+
+In the field's words: a top-down second stage on part crops, whose keypoints are fused with the first stage's
+by a score-weighted average. Unlike ZoomNet's, the two are networks of their own, trained apart. All hands are
+learnt as right hands; a left one is mirrored first (`wbkit.predict.Predictor.average`).
 """
 
 from __future__ import annotations
@@ -15,12 +19,12 @@ from wbkit.keypoints import PARTS
 ZOOMED: tuple[str, ...] = ("face", "lefthand", "righthand")
 """The parts that are looked at again."""
 FOUND_SCORE, FOUND_SHARE, FOUND_POINTS = 0.05, 0.3, 5
-"""A point of a part counts as found from this score on, and from this share of the part's highest; a part
-with so many such points is looked at again."""
+"""A point of a part counts as found above this score, and above this share of the part's highest; a part with
+so many such points is looked at again."""
 GROWTH = np.array([1.1, 1.4, 1.4])  # on the boxes of `ZOOMED`
 """A network puts a point of which it is unsure near the middle of where it may be, so that the hands that the
 first look finds are too small: tests/test_shipped_model.py measures by how much."""
-SMALLEST_PX = 3.0  # side of a part in the picture; below that there is nothing more to see
+SMALLEST_PX = 3.0  # side of a grown box in the picture; below that there is nothing more to see
 
 
 def part_boxes(points: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +76,7 @@ def where_to_look(
     return person, part, boxes[person, part]
 
 
-def both_looks(keypoints: np.ndarray, person: np.ndarray, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def fuse(keypoints: np.ndarray, person: np.ndarray, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """What both looks say of faces and hands: the mean, in which each point counts by its score.
 
     The looks err in different ways, so that their mean can be better than either.

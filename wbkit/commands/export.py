@@ -32,6 +32,10 @@ def export(options: argparse.Namespace) -> None:
     if kind == "onnx":
         difference = export_onnx(model, options.out, recipe)
         print(f"onnxruntime's heatmaps differ from PyTorch's by {difference:.1e} of the largest value")
+        if recipe.zoom:
+            print(
+                "It knows faces and right hands: give it left ones mirrored (wbkit.predict.Predictor.average)"
+            )
     elif kind == "mmpose":
         config = export_mmpose(model, options.out, recipe)
         print(f"MMPose's configuration for it: {config}")
