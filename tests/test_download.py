@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wbkit import download
+from wbkit import download, files
 from wbkit.download import fetch, hash_in_name, verify_file
 from wbkit.errors import InputError
 
@@ -242,7 +242,7 @@ def test_several_at_once_fetch_once(server, tmp_path):
         thread.join(20)
     assert found == [tmp_path / NAME] * 4
     assert found[0].read_bytes() == CONTENT
-    if download.fcntl:
+    if files.fcntl:
         assert len(server.requests) == 1
 
 
