@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from wbkit import download, files
+from wbkit import download
 from wbkit.download import fetch, hash_in_name, verify_file
 from wbkit.errors import InputError
+from wbkit.files import fcntl
 
 CONTENT = random.Random(0).randbytes(1_000_003)  # of a hash with letters: digits alone would be a date
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -242,7 +243,7 @@ def test_several_at_once_fetch_once(server, tmp_path):
         thread.join(20)
     assert found == [tmp_path / NAME] * 4
     assert found[0].read_bytes() == CONTENT
-    if files.fcntl:
+    if fcntl:
         assert len(server.requests) == 1
 
 
