@@ -43,6 +43,7 @@ OUTSIDE = {  # what these modules may import from outside the standard library
     "hrnet": {"torch"},
     "geometry": {"numpy", "cv2"},
     "tables": {"numpy"},
+    "zoom": {"numpy"},
     "memory": set(),
     "loops": {"numpy", "numba"},
 }

@@ -149,6 +149,14 @@ def test_a_second_run_into_one_place_is_kept_out(command, tmp_path, monkeypatch,
     assert len(ran) == 3
 
 
+def test_without_a_place_for_locks_runs_go_on(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr("wbkit.cli.resolve_name", lambda _: ran.append)
+    monkeypatch.setattr("wbkit.cli.gettempdir", lambda: str(tmp_path / "gone"))
+    assert main(["train", "--out", str(tmp_path)]) == 0
+    assert len(ran) == 1
+
+
 def test_as_a_module_and_as_a_script():
     modules = ([sys.executable, "-m", name] for name in ("wbkit", "wbkit.cli"))
     for command in (*modules, [Path(sys.executable).with_name("wbkit")]):

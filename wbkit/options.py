@@ -294,10 +294,7 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
 
 def export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    text = (
-        "default: the model in data/models, without its second look, which is tiny_zoom.safetensors beside it"
-    )
-    add("--checkpoint", metavar="F", help=text)
+    add("--checkpoint", metavar="F", help="default: data/models/tiny.safetensors (beside it its second look)")
     add("--recipe", metavar="R", help="default: as the checkpoint says")
     add(
         "--out",

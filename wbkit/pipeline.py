@@ -81,7 +81,14 @@ def predict_boxes(
     progress: bool = True,
     unit: str = "person",
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """One look into each box: keypoints (N, K, 3) image px and score; index -> message where it failed."""
+    """One look into each box, of people or of parts, without rescoring; arguments as in `predict_persons`.
+
+    Args:
+        unit: what the bar counts.
+
+    Returns:
+        keypoints (N, K, 3) image px and score; index into `persons` -> message where it failed (zeros there).
+    """
     dataset = WholeBodyDataset(persons, image_folder, predictor.recipe, keep_failures=True)
     keypoints = np.zeros((len(persons), predictor.recipe.num_keypoints, 3))
     failures: dict[int, str] = {}

@@ -45,11 +45,8 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.data or options.checkpoint:
             problem = "a results file and a checkpoint cannot be evaluated in one call"
             raise InputError(problem, "Leave out --annotations and --results, or --data and --checkpoint")
-        refuse(
-            options,
-            ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip", "zoom"),
-            "checkpoint",
-        )
+        names = ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip", "zoom")
+        refuse(options, names, "checkpoint")
         evaluate_results(options)
     elif options.data:
         refuse(options, ("rescore", "reference", "input_size"), "results file")

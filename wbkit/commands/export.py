@@ -33,9 +33,7 @@ def export(options: argparse.Namespace) -> None:
         difference = export_onnx(model, options.out, recipe)
         print(f"onnxruntime's heatmaps differ from PyTorch's by {difference:.1e} of the largest value")
         if recipe.zoom:
-            print(
-                "It knows faces and right hands: give it left ones mirrored (wbkit.predict.Predictor.average)"
-            )
+            print("It knows faces and right hands: mirror left ones (wbkit.predict.Predictor.average)")
     elif kind == "mmpose":
         config = export_mmpose(model, options.out, recipe)
         print(f"MMPose's configuration for it: {config}")

@@ -144,14 +144,12 @@ def training_samples(options: argparse.Namespace, recipe: Recipe, talk: bool = T
         tell_of_labels(file)
     persons, images = join_persons(everyone, [folder.images for folder in folders])
     if recipe.zoom:
-        people, labelled = (
-            len(persons),
-            sum((persons.keypoints[:, PARTS[part], 2] > 0).any(1).sum() for part in ZOOMED),
-        )
-        persons = part_persons(persons)[0]
+        parts, labelled = part_persons(persons)[0], persons.keypoints[..., 2] > 0  # (N, 133)
+        few = sum(labelled[:, PARTS[part]].any(1).sum() for part in ZOOMED) - len(parts)
         if talk:
-            few = f"{labelled - len(persons)} are left out, too small or with few labels"
-            print(f"{len(persons)} faces and hands of {people} people; {few}")
+            told = f"{len(parts)} faces and hands of {len(persons)} people"
+            print(f"{told}; {few} are left out, too small or with few labels")
+        persons = parts
     return WholeBodyDataset(persons, images, recipe, recipe.augmentation, options.seed, keep_failures=True)
 
 

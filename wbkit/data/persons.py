@@ -12,7 +12,7 @@ import numpy as np
 from wbkit.columns import Annotations, Detections
 from wbkit.errors import InputError
 from wbkit.geometry import clip_boxes
-from wbkit.keypoints import PARTS
+from wbkit.keypoints import NUM_KEYPOINTS, PARTS
 from wbkit.zoom import ZOOMED, part_boxes
 
 LEARNT_POINTS, LEARNT_PX = 8, 6.0  # labels and side of a part from which on it can be learnt from
@@ -92,8 +92,9 @@ def part_persons(persons: Persons) -> tuple[Persons, np.ndarray, np.ndarray]:
     labelled = persons.keypoints[..., 2] > 0  # (N, 133)
     boxes, counts = part_boxes(persons.keypoints[..., :2], labelled)  # (N, 3, 4), (N, 3)
     owner, part = np.nonzero((counts >= LEARNT_POINTS) & (boxes[..., 2] >= LEARNT_PX))
-    of_part = np.array([np.isin(np.arange(133), np.r_[PARTS[name]]) for name in ZOOMED])  # (3, 133)
-    keypoints = persons.keypoints[owner] * of_part[part][..., None]
+    keypoints = np.zeros((len(owner), NUM_KEYPOINTS, 3))
+    for j, name in enumerate(ZOOMED):
+        keypoints[part == j, PARTS[name]] = persons.keypoints[owner[part == j], PARTS[name]]
     parts = replace(persons.select(owner), boxes_xywh=boxes[owner, part], keypoints=keypoints)
     return parts, owner, part
 
