@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +31,7 @@ from wbkit.commands.journal import Journal
 from wbkit.commands.photos import list_photos
 from wbkit.errors import InputError
 from wbkit.evaluate import STATISTICS, per_part_table
+from wbkit.files import one_process
 from wbkit.hrnet import PoseNet
 from wbkit.keypoints import KEYPOINTS
 from wbkit.nms import rescore_and_nms
@@ -147,6 +149,23 @@ def test_a_second_run_into_one_place_is_kept_out(command, tmp_path, monkeypatch,
         monkeypatch.delenv("RANK")
     assert main(here) == 0
     assert len(ran) == 3
+
+
+def test_a_lock_lets_one_in_at_a_time_and_goes_with_the_last(tmp_path):
+    """Twelve threads add to a number in a file, 25 times each: none reads what another is about to change."""
+    number, lock = tmp_path / "number", tmp_path / "folder" / "lock"
+    number.write_text("0")
+
+    def add(_) -> None:
+        for _ in range(25):
+            with one_process(lock):
+                value = int(number.read_text())
+                number.write_text(str(value + 1))
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(add, range(12)))
+    assert number.read_text() == str(12 * 25)
+    assert not lock.exists()
 
 
 def test_without_a_place_for_locks_runs_go_on(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from wbkit.errors import InputError
 
@@ -62,23 +62,38 @@ def one_process(lock: Path, busy: str | None = None) -> Iterator[None]:
     """Let one process at a time in; the system frees the lock when a process and its children have died.
 
     Args:
-        lock: a file that is there for this only.
+        lock: a file that is there for this only, and goes with the last.
         busy: what to say if another process is in; None: wait for it.
 
     Raises:
         InputError: another process is in, and `busy` says so.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            remedy = "Wait for it (a killed one takes some seconds to end), or give another --out"
-            raise InputError(busy, remedy) from None
-        except OSError:  # a file system without locks: go on without
-            pass
-        yield
+    while True:
+        with lock.open("w") as file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                remedy = "Wait for it (a killed one takes some seconds to end), or give another --out"
+                raise InputError(busy, remedy) from None
+            except OSError:  # a file system without locks: go on without
+                pass
+            if not _is_at(file, lock):
+                continue  # whoever was in took the file away: another may hold the next one
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows keeps open files
+                    lock.unlink()
+            return
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
