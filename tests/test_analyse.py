@@ -19,6 +19,7 @@ from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
 from wbkit.failure_report.collect import COMPARED, MEANINGS, collect, one_slicing
 from wbkit.failure_report.columns import COLUMNS, OWN, column_meaning
+from wbkit.failure_report.command import _told_apart
 from wbkit.failure_report.figures import drawings
 from wbkit.failure_report.page import Source, causes_beside_chance, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
@@ -174,7 +175,8 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
         xy = np.reshape(record["keypoints"], (17, 3))[:, :2]
         low, size = xy.min(0), np.ptp(xy, axis=0)
         record |= {"bbox": [*low.tolist(), *size.tolist()], "bbox_score": 0.5}
-    (tmp_path / "r.json").write_text(json.dumps(records + records[:2]))  # two people twice
+    worse = [record | {"bbox_score": 0.4} for record in records[:2]]
+    (tmp_path / "r.json").write_text(json.dumps(worse + records))  # two people twice
     truth = scene.annotations
     content = {"images": [], "annotations": []}
     for i, name, size in zip(truth.image_ids, truth.file_names, truth.image_sizes_wh, strict=True):
@@ -191,7 +193,12 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
     (tmp_path / "a.json").write_text(json.dumps(content))
     arguments = ["analyse", "--annotations", str(tmp_path / "a.json"), "--results", str(tmp_path / "r.json")]
     assert main([*arguments, "--rescore", "--out", str(tmp_path / "rescored")]) == 0
-    assert len(pd.read_parquet(tmp_path / "rescored" / "tables" / "detections.parquet")) == 6
+    for name in ("detections", "persons"):  # numbered as in the file
+        found = pd.read_parquet(tmp_path / "rescored" / "tables" / f"{name}.parquet").reset_index()
+        assert sorted(found["detection"]) == [2, 3, 4, 5, 6, 7]
+    with_numbers = pd.read_parquet(tmp_path / "rescored" / "tables" / "keypoints.parquet")
+    for place, rows in with_numbers.groupby("detection"):
+        np.testing.assert_allclose(rows["x_pred"].iloc[:17], records[place - 2]["keypoints"][::3], rtol=1e-5)
     expected = per_part_table(str(tmp_path / "a.json"), rescore_and_nms(load_results(tmp_path / "r.json")))
     found = pd.read_parquet(tmp_path / "rescored" / "tables" / "parts.parquet")
     pd.testing.assert_frame_equal(found, expected)
@@ -212,6 +219,12 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
     np.testing.assert_allclose(compared["AP_b"], expected["AP"], atol=1e-12)
     assert len(pd.read_parquet(tmp_path / "both" / "tables" / "detections.parquet")) == 8
     assert "6 of 6 pictures were not found" in page
+    assert main([*arguments, "--out", str(tmp_path / "both")]) == 0  # alone, into the same folder
+    left = {path.stem for path in (tmp_path / "both").glob("*/*")}
+    assert not [name for name in left if name.startswith("comparison")]
+    capsys.readouterr()
+    assert main([*arguments, "--rescore", "b", "--out", str(tmp_path / "both")]) == 2
+    assert "--rescore b without second results" in capsys.readouterr().err
 
 
 def test_bad_input_is_told_before_long_work(tmp_path, capsys):
@@ -298,6 +311,22 @@ def test_intervals_in_one_column():
     row = pd.DataFrame({"AP": [0.5], "AP_low": [0.4], "AP_high": [0.6], "n": [3]})
     shown = with_intervals(row)
     assert shown.to_dict("list") == {"AP": ["0.500 (0.400 to 0.600)"], "n": [3]}
+
+
+def test_files_are_told_apart_by_as_little_as_it_takes(tmp_path):
+    for a, b, short in (
+        ("x/a.json", "y/b.json", ("a.json", "b.json")),
+        ("x/a.json", "y/a.json", ("x/a.json", "y/a.json")),
+        ("x/val/a.json", "y/val/a.json", ("x/val/a.json", "y/val/a.json")),
+        ("a.json", "a.json", ("a.json", "a.json")),
+    ):
+        assert _told_apart(tmp_path / a, tmp_path / b) == short
+    assert _told_apart(tmp_path / "a.json", None) == ("a.json", None)
+
+
+def test_an_interval_that_is_not_known_is_not_shown():
+    row = pd.DataFrame({"AP": [0.5], "AP_low": [np.nan], "AP_high": [np.nan]})
+    assert with_intervals(row).to_dict("list") == {"AP": ["0.500"]}
 
 
 def test_how_many_resamples_are_behind_a_comparison():

@@ -369,6 +369,19 @@ ANNOTATIONS = {
     "box infinite": (annotation(set_field("bbox", [1, 2, 3, float("inf")])), ['"bbox"', "not finite"]),
     "negative area": (annotation(set_field("area", -1)), ["annotation 2", '"area"', "-1 is negative"]),
     "id used twice": (annotation(set_field("id", 100)), ["annotation 2 (id 100)", '"id"', "twice"]),
+    "picture's width not whole": (
+        image_record(set_field("width", 640.7)),
+        ["A.json", "image 1", '"width"', "not a whole number"],
+    ),
+    "crowd or not is null": (annotation(set_field("iscrowd", None)), ["annotation 2", '"iscrowd"', "null"]),
+    "a number as text": (
+        annotation(set_field("area", "81.5")),
+        ["annotation 2", '"area"', "'81.5'", "not a number"],
+    ),
+    "a keypoint as text": (
+        annotation(set_number("keypoints", 4, "7")),
+        ["annotation 2", '"keypoints"', "'7'", "not a number"],
+    ),
     "id not whole": (annotation(set_field("id", 1.5)), ["annotation 2", '"id"', "whole number"]),
     "unknown picture": (
         annotation(set_field("image_id", 99)),

@@ -503,8 +503,16 @@ def test_evaluate_tells_what_looks_like_a_mistake(tiny_coco, predict, tmp_path, 
     capsys.readouterr()
     assert call("evaluate", *files) == 0
     told = capsys.readouterr().out
-    assert "note: 2 of 3 pictures with people have no result" in told
+    assert "results.json: 2 of 3 pictures with labelled people have no result" in told
     assert "--rescore does first what MMPose does" in told
+    corners = json.loads(Path(files[1]).read_text())
+    for record in corners["annotations"]:
+        record["bbox"] = [500, 300, 640, 480]
+    (tmp_path / "corners.json").write_text(json.dumps(corners))
+    assert call("evaluate", "--annotations", tmp_path / "corners.json", *files[2:]) == 0
+    assert "corners.json: 5 of 5 boxes reach far out" in capsys.readouterr().out
+    assert call("evaluate", *files, "--boxes", "gt") == 2
+    assert "--boxes belongs to evaluating a checkpoint" in capsys.readouterr().err
     assert call("evaluate", *files, "--rescore") == 0
     assert "--rescore" not in capsys.readouterr().out
 
@@ -953,7 +961,7 @@ def test_coco_files_of_17_keypoints_give_the_same_body(tiny_coco, results_file, 
     assert call("evaluate", *arguments, "--reference") == 0
     text = capsys.readouterr().out
     assert "largest difference: 0.0e+00" in text
-    assert "note: nobody has labels for foot, face, lefthand, righthand" in text
+    assert "nobody has labels for foot, face, lefthand, righthand" in text
     table = written_table(tmp_path / "table.csv")
     pd.testing.assert_series_equal(table.loc["body"], expected)
     assert table.loc[["foot", "face", "lefthand", "righthand", "hand"]].isna().all(axis=None)

@@ -13,7 +13,7 @@ import pytest
 from wbkit import loops
 from wbkit.annotations import load_annotations, load_results
 from wbkit.columns import KEYPOINT_FIELDS
-from wbkit.doubts import doubts
+from wbkit.doubts import doubts, taken
 from wbkit.errors import InputError
 from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
 from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
@@ -248,6 +248,16 @@ def test_keypoint_errors_by_hand(rng):
     assert errors.nsmallest(1, "similarity").index.tolist() == ["left_shoulder"]
 
 
+def test_keypoint_errors_are_not_of_parts_left_out(rng):
+    truth = some_keypoints(rng)
+    guess = scored(truth)
+    guess[17:23] = 0
+    errors = keypoint_errors(annotation_file([annotated(truth, id=1)]), [person(guess, score=1)])
+    assert (errors.labelled == [1] * 17 + [0] * 6 + [1] * 110).all()
+    assert errors.error_px.isna().sum() == 6
+    assert errors.error_px.max() == 0
+
+
 # --- rescoring and suppression ---------------------------------------------------------------------
 
 
@@ -425,6 +435,36 @@ def test_rescoring_leaves_people_of_17_keypoints_apart(rng):
     assert len(rescore_and_nms(load_results(records))) == len(rescore_and_nms(load_results(plain))) == 2
 
 
+def test_what_rescoring_leaves_is_told_and_keeps_its_place_in_the_file(rng):
+    """Of four people in one picture one repeats another's id, and one lies on another."""
+    people = [np.add(some_keypoints(rng), (150.0 * i, 0, 0)) for i in range(3)]
+    people.append(people[2] + (0.1, 0, 0))
+    records = [
+        person(scored(p), score=1, bbox=[150 * i, 0, 100, 100], bbox_score=0.3 + 0.1 * i, id=i)
+        for i, p in enumerate(people)
+    ]
+    records[1]["id"] = 0
+    truth = load_annotations(annotation_file([annotated(people[0], id=1)]))
+    results = load_results(records)
+    kept, notes = taken(truth, results, (192, 256))
+    assert kept.records.tolist() == [3, 0]
+    assert notes == [
+        "2 of 4 are left after rescoring (near a better one: 1; with an id of their picture once more: 1)"
+    ]
+    np.testing.assert_array_equal(kept.keypoints, results.keypoints[kept.records])
+    assert kept.select(np.array([1])).records.tolist() == [0]
+    same, notes = taken(truth, results, None)
+    assert same is results
+    assert len(notes) == 1
+
+
+def test_people_beyond_the_best_twenty_of_a_picture_are_counted(rng):
+    truth = load_annotations(annotation_file([annotated(some_keypoints(rng), id=1)]))
+    many = load_results([person(scored(some_keypoints(rng)), score=1) for _ in range(23)])
+    assert taken(truth, many, None)[1] == ["3 are beyond their picture's best 20: COCO leaves these out"]
+    assert taken(truth, many.select(np.arange(20)), None)[1] == []
+
+
 def test_doubts_about_files_that_can_be_used(rng):
     """Each mistake made on purpose, in pictures of 640 x 480; without one there is nothing to say."""
     people = [some_keypoints(rng) for _ in range(3)]
@@ -434,7 +474,7 @@ def test_doubts_about_files_that_can_be_used(rng):
     assert doubts(truth, right) == []
     assert doubts(truth, right.select(np.zeros(0, int))) == ["the file holds no results"]
     (note,) = doubts(truth, right.select(np.array([1])))
-    assert note.startswith("2 of 3 pictures with people have no result")
+    assert note.startswith("2 of 3 pictures with labelled people have no result")
     (note,) = doubts(truth, replace(right, keypoints=right.keypoints / (640, 480, 1)))
     assert "should be pixels" in note
     (note,) = doubts(truth, replace(right, boxes_xywh=np.tile([300, 200, 630.0, 470.0], (3, 1))))
@@ -443,9 +483,15 @@ def test_doubts_about_files_that_can_be_used(rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (note,) = doubts(truth, nowhere)
-    assert note.startswith("3 of 3 pictures with people have no result")
+    assert note.startswith("3 of 3 pictures with labelled people have no result")
+    nobody = replace(truth, keypoints=truth.keypoints * (np.arange(3) == 1)[:, None, None])
+    assert doubts(nobody, right.select(np.array([1]))) == []  # nobody is to be found in the others
     (note,) = doubts(truth, replace(right, keypoints=right.keypoints * (np.arange(133) < 112)[:, None]))
     assert note == "the results have no righthand: counted as missed"
+    unsure = right.keypoints.copy()
+    unsure[:, 112:, 2] = 0
+    (note,) = doubts(truth, replace(right, keypoints=unsure))
+    assert note.startswith("no score of righthand is above 0: counted as missed")
     body = replace(truth, keypoints=truth.keypoints * (np.arange(133) < 17)[:, None])
     (note,) = doubts(body, replace(right, keypoints=right.keypoints * (np.arange(133) < 17)[:, None]))
     assert note == "nobody has labels for foot, face, lefthand, righthand: wholebody counts the rest"

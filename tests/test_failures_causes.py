@@ -228,6 +228,7 @@ def test_missing_parts_people_and_labels_have_causes_of_their_own():
     assert found[3, 6] == "hallucinated"
     assert set(found[4, 112:]) == {"unlabelled"}
     assert set(found[5, 17:23]) == {"not_predicted"}
+    assert set(names(analysis.classes.ronchi)[5, 17:23]) == {"miss"}  # wherever its coordinates lie
     assert set(found[6]) == {"person_missed"}
     assert analysis.pairs.detections.tolist() == [0, 1, 2, 3, 4, 5, -1, 7]
     rest = np.ones(found.shape, bool)

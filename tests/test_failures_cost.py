@@ -364,6 +364,30 @@ def test_costs_have_paired_intervals():
     assert widths[0].sum() < widths[1].sum()
 
 
+def test_from_one_picture_nothing_follows_about_others():
+    """All left hands with labels in one picture: their AP and its costs have no interval, others have."""
+    truth, results = crowded(9)
+    keypoints, busiest = truth.keypoints.copy(), np.bincount(truth.person_image_ids).argmax()
+    keypoints[truth.person_image_ids != busiest, 91:112, 2] = 0
+    truth = replace(truth, keypoints=keypoints)
+    intervals, costs = ap_intervals(truth, results, resamples=6), ap_cost(truth, results, resamples=6)
+    for table in (intervals, costs.set_index("part")):
+        for part, known in (("lefthand", False), ("hand", False), ("righthand", True), ("wholebody", True)):
+            rows = table.loc[[part]]
+            assert rows[["AP_low", "AP_high"]].notna().to_numpy().all() == known
+            assert rows[["AP_low", "AP_high"]].notna().to_numpy().any() == known
+            assert rows["AP"].notna().all()
+
+
+def test_what_leaves_a_part_out_is_not_hallucinated():
+    hand = (np.arange(133) >= 91) & (np.arange(133) < 112)
+    truth, results = (replace(x, keypoints=np.where(hand[:, None], 0, x.keypoints)) for x in crowded(3))
+    costs = ap_cost(truth, results).set_index(["part", "repair"])["concerned"]
+    assert costs["lefthand", "hallucinated"] == 0
+    assert costs["lefthand", "scoring"] == 0
+    assert costs["righthand", "scoring"] > 0
+
+
 def test_percentiles_and_bad_numbers():
     low, high = interval(np.arange(101.0)[:, None] * [1, 2], 0.9)
     assert low.tolist() == pytest.approx([5, 10])

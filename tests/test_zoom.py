@@ -30,7 +30,17 @@ from wbkit.pipeline import predict_parts, predict_persons, score
 from wbkit.predict import Predictor
 from wbkit.recipes import RECIPES, TINY_ZOOM, Augmentation
 from wbkit.runs import identity
-from wbkit.zoom import FOUND_POINTS, GROWTH, SMALLEST_PX, ZOOMED, fuse, part_boxes, where_to_look
+from wbkit.zoom import (
+    FOUND_POINTS,
+    GROWTH,
+    SMALLEST_PX,
+    WRISTS,
+    ZOOMED,
+    fuse,
+    longest_arm_bone,
+    part_boxes,
+    where_to_look,
+)
 
 AS_LEARNT = TINY_ZOOM.at((64, 64))
 ZOOM = replace(AS_LEARNT, flip_test=False)
@@ -140,6 +150,49 @@ def test_parts_that_are_not_found_or_of_no_size_are_left():
     small[..., :2] *= SMALLEST_PX / 40 / 1.4 * 0.99
     for keypoints in (few, unsure, small, np.zeros((1, 133, 3)), np.zeros((0, 133, 3))):
         assert all(len(column) == 0 for column in where_to_look(keypoints))
+
+
+def an_arm(hand: str, length: float = 60.0) -> np.ndarray:
+    """(1, 133, 3): a hand found, its wrist at the hand's root, the forearm level and `length` px long."""
+    keypoints = found_person(hand)
+    wrist = WRISTS[hand]
+    for k, x in ((wrist, 100.0), (wrist - 2, 100.0 - length)):
+        keypoints[0, k] = x, 50, 0.9
+    return keypoints
+
+
+@pytest.mark.parametrize("part", WRISTS)
+def test_a_hand_ends_where_its_arm_cannot_reach(part):
+    """Half of its points on the other hand, 200 px away: they do not widen the box."""
+    torn = an_arm(part)
+    torn[0, PARTS[part].start + 11 : PARTS[part].stop, 0] += 200
+    (box,) = where_to_look(torn)[2]
+    np.testing.assert_allclose(box[:2] + box[2:] / 2, (110, 52.5))  # of the eleven that the arm can reach
+    assert box[2] == pytest.approx(0.5 * 60)  # they are 20 px wide: too few for such an arm
+    torn[0, WRISTS[part], 2] = 0  # no wrist, no reach
+    assert where_to_look(torn)[2][0, 2] == pytest.approx(240 * 1.4)
+
+
+@pytest.mark.parametrize(("length", "side"), [(60, 0.9 * 60), (70, 1.4 * 40), (200, 0.5 * 200)])
+def test_a_hand_is_as_large_as_its_arm_allows(length, side):
+    (box,) = where_to_look(an_arm("righthand", length))[2]
+    np.testing.assert_allclose(box, [120 - side / 2, 55 - side / 2, side, side])
+
+
+def test_longest_arm_bone():
+    rng = np.random.default_rng(3)
+    keypoints = rng.random((20, 133, 3)) * (100, 100, 0.12)
+    expected = []
+    for person in keypoints:
+        lengths = [
+            np.hypot(*(person[a, :2] - person[b, :2]))
+            for a, b in ((5, 6), (5, 7), (7, 9), (6, 8), (8, 10))
+            if min(person[a, 2], person[b, 2]) > 0.05
+        ]
+        expected.append(max(lengths, default=np.nan))
+    assert 0 < np.isnan(expected).sum() < 20
+    np.testing.assert_allclose(longest_arm_bone(keypoints), expected)
+    assert np.isnan(longest_arm_bone(np.zeros((1, 133, 3)))).all()  # not a length of 0
 
 
 def test_both_looks_count_by_their_scores():

@@ -96,6 +96,7 @@ class Results:
         box_scores: (D,) float64, the detector's score; NaN where not given.
         ids: (D,) int64; -1 where not given.
         file_names: (D,) str, of the picture, "" where not given; or None. wbkit predict writes them.
+        records: (D,) int64, each one's number in the file's list; None: all of the list, in its order.
     """
 
     source: str
@@ -108,6 +109,7 @@ class Results:
     box_scores: np.ndarray
     ids: np.ndarray
     file_names: np.ndarray | None = None
+    records: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -115,6 +117,7 @@ class Results:
     def select(self, persons: np.ndarray) -> Results:
         """Only the given persons (indices or mask), in the given order."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "source"}
+        columns["records"] = np.arange(len(self)) if self.records is None else self.records
         return replace(self, **{k: v[persons] for k, v in columns.items() if v is not None})
 
 

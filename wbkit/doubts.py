@@ -6,6 +6,8 @@ import numpy as np
 
 from wbkit.columns import Annotations, Results
 from wbkit.keypoints import PARTS
+from wbkit.matching import MAX_DETECTIONS
+from wbkit.nms import repeated_ids, rescore_and_nms
 
 
 def absent_parts(values: np.ndarray) -> list[str]:
@@ -21,11 +23,12 @@ def doubts(annotations: Annotations, results: Results) -> list[str]:
     if not len(results):
         return ["the file holds no results"]
     found = _missing_parts(annotations, results)
-    wanted = np.unique(annotations.person_image_ids[~annotations.crowd])
+    to_be_found = (annotations.keypoints[..., 2] > 0).any(1) & ~annotations.crowd  # (N,)
+    wanted = np.unique(annotations.person_image_ids[to_be_found])
     without = int((~np.isin(wanted, results.image_ids)).sum())
     if without:
         found.append(
-            f"{without:,} of {len(wanted):,} pictures with people have no result: those count as missed"
+            f"{without:,} of {len(wanted):,} pictures with labelled people have no result: counted as missed"
         )
     known = np.isin(results.image_ids, annotations.image_ids)
     sizes = annotations.image_sizes_wh[annotations.pictures_of(results.image_ids[known])]
@@ -62,15 +65,40 @@ def far_boxes(boxes_xywh: np.ndarray, sizes_wh: np.ndarray) -> list[str]:
     return [text + "width, height, not two corners"] * bool(beyond.sum() > 0.2 * len(beyond))
 
 
-def unrescored(results: Results) -> list[str]:
-    """The doubt whether results that carry a detector's scores are meant to be taken as they are."""
-    given = np.isfinite(results.box_scores).any()
-    return ["results with box scores, taken as they are: --rescore does first what MMPose does"] * int(given)
+def taken(
+    annotations: Annotations, results: Results, shape: tuple[int, int] | None
+) -> tuple[Results, list[str]]:
+    """What is evaluated of results, and what to tell of them.
+
+    Args:
+        shape: network input (W, H) px to rescore and suppress with (`rescore_and_nms`); None: as they are.
+    """
+    notes = doubts(annotations, results)
+    if shape:
+        kept = rescore_and_nms(results, input_size=shape)
+        repeated = repeated_ids(results)
+        near = len(results) - len(kept) - repeated
+        told = [f"{len(kept):,} of {len(results):,} are left after rescoring (near a better one: {near:,}"]
+        told[0] += f"; with an id of their picture once more: {repeated:,})" if repeated else ")"
+    else:
+        kept, told = results, []
+        if np.isfinite(results.box_scores).any():
+            told += ["results with box scores, taken as they are: --rescore does first what MMPose does"]
+    _, count = np.unique(kept.image_ids, return_counts=True)
+    beyond = np.maximum(count - MAX_DETECTIONS, 0).sum()
+    if beyond:
+        told.append(f"{beyond:,} are beyond their picture's best {MAX_DETECTIONS}: COCO leaves these out")
+    return kept, notes + told
 
 
 def _missing_parts(annotations: Annotations, results: Results) -> list[str]:
     """Parts that nobody has labels of, and labelled ones of which all predictions are zeros."""
     no_labels = absent_parts(annotations.keypoints[..., 2])
     no_points = [part for part in absent_parts(results.keypoints) if part not in no_labels]
+    no_scores = [
+        part for part in absent_parts(results.keypoints[..., 2] > 0) if part not in no_labels + no_points
+    ]
     found = [f"nobody has labels for {', '.join(no_labels)}: wholebody counts the rest"] * bool(no_labels)
-    return found + [f"the results have no {', '.join(no_points)}: counted as missed"] * bool(no_points)
+    found += [f"the results have no {', '.join(no_points)}: counted as missed"] * bool(no_points)
+    text = f"no score of {', '.join(no_scores)} is above 0: counted as missed (of x, y, score the third)"
+    return found + [text] * bool(no_scores)

@@ -128,10 +128,10 @@ def keypoint_errors(
     """How far each of the 133 keypoints is off, over persons that were found.
 
     A person is found if `match` matches it at OKS .5 on the whole body; crowds and persons without
-    labels are left out.
+    labels are left out, and so are parts that the detection leaves out (no score above 0).
 
     Returns:
-        Rows are the 133 names; columns: part, labelled (how many), error_px (mean distance in image px),
+        Rows are the 133 names; columns: part, labelled (how many of these), error_px (mean distance),
         similarity (mean of exp(-d^2 / (2 s^2 k^2)), what the keypoint adds to OKS; it is comparable
         between keypoints and person sizes). NaN where none is labelled.
 
@@ -144,6 +144,9 @@ def keypoint_errors(
     persons = matches.persons[found, 0, 0]  # (M,)
     truth = annotations.keypoints[persons]  # (M, 133, 3)
     labelled = truth[..., 2] > 0  # (M, 133)
+    scored = results.keypoints[matches.detections[found], :, 2] > 0  # (M, 133)
+    for part in set(PARTS) - {"wholebody"}:
+        labelled[:, PARTS[part]] &= scored[:, PARTS[part]].any(1, keepdims=True)
     offsets = results.keypoints[matches.detections[found], :, :2] - truth[..., :2]  # (M, 133, 2)
     distance = np.hypot(offsets[..., 0], offsets[..., 1])
     similarity = keypoint_similarity(offsets, annotations.areas[persons], SIGMAS)

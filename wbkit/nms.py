@@ -220,6 +220,11 @@ def _nms_areas(results: Results, input_size: tuple[int, int]) -> np.ndarray:
     return fix_aspect(scale, input_size).astype(np.float64).prod(-1)
 
 
+def repeated_ids(results: Results) -> int:
+    """How many results `rescore_and_nms` drops because an earlier one of their picture has the same id."""
+    return len(results) - sum(map(len, _persons_by_picture(results)))
+
+
 def _persons_by_picture(results: Results) -> list[np.ndarray]:
     """Indices of each picture's results, pictures as they first appear; by id and without repeated ids."""
     _, first, picture = np.unique(results.image_ids, return_index=True, return_inverse=True)

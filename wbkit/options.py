@@ -130,7 +130,7 @@ def evaluate(parser: argparse.ArgumentParser) -> None:
         help="folder with annotations/, val2017/, person_detection_results/; or labels.json:pictures",
     )
     pipeline.add_argument(
-        "--boxes", choices=("gt", "detections"), default="gt", help="whose boxes (default: %(default)s)"
+        "--boxes", choices=("gt", "detections"), help="whose boxes (default: gt, the labels')"
     )
     _workers_option(pipeline)
     _model_options(pipeline)

@@ -14,6 +14,17 @@ PERSON_CATEGORY = 1
 """COCO's category id of people, the only one that COCO-WholeBody has."""
 
 
+def _array(values: Any, dtype: type) -> np.ndarray:
+    """`np.array`, but TypeError for text that reads like a number, which NumPy would take for one."""
+    array = np.array(values)
+    text = array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)
+    )
+    if text and not issubclass(dtype, np.str_):
+        raise TypeError
+    return array.astype(dtype, copy=False)
+
+
 class Table:
     """Records of one JSON list, turned into columns; a bad value is reported with its record and field.
 
@@ -37,14 +48,14 @@ class Table:
     def column(self, field: str, get: Callable[[dict], Any], dtype: type, shape: tuple = ()) -> np.ndarray:
         """`get` of every record as one array (N, *shape); the first record that does not fit is reported."""
         try:
-            values = np.array([get(r) for r in self.records], dtype=dtype).reshape(-1, *shape)
+            values = _array([get(r) for r in self.records], dtype).reshape(-1, *shape)
             if len(values) == len(self.records) or not self.records:
                 return values
         except (KeyError, TypeError, ValueError, OverflowError):
             pass
         for index, record in enumerate(self.records):
             try:
-                one = np.array(get(record), dtype=dtype)
+                one = _array(get(record), dtype)
                 problem = (
                     f"has {one.size} numbers, expected {math.prod(shape)}" if one.shape != shape else None
                 )
@@ -77,11 +88,15 @@ class Table:
         self, field: str, default: Callable[[dict], Any], dtype: type, shape: tuple = ()
     ) -> np.ndarray:
         """A field that a record may leave out; what is given must be finite."""
-        values = self.column(field, lambda r: r[field] if field in r else default(r), dtype, shape)
+        number = float if dtype in (bool, np.int64) else dtype  # cast later: null and 1.7 would pass
+        values = self.column(field, lambda r: r[field] if field in r else default(r), number, shape)
         given = np.array([field in r for r in self.records], dtype=bool)
         finite = np.isfinite(values).reshape(len(given), math.prod(shape)).all(1)
         self.reject(given & ~finite, field, "is not finite (NaN, inf or null)")
-        return values
+        if dtype is np.int64:
+            self.reject(values != np.round(values), field, "is not a whole number")
+            return self.column(field, lambda r: int(r[field] if field in r else default(r)), dtype)
+        return values.astype(dtype, copy=False)
 
     def unique_ids(self) -> np.ndarray:
         """The field "id", no value twice: (N,) int64."""

@@ -24,6 +24,11 @@ so many such points is looked at again."""
 GROWTH = np.array([1.1, 1.4, 1.4])  # on the boxes of `ZOOMED`
 """A network puts a point of which it is unsure near the middle of where it may be, so that the hands that the
 first look finds are too small: tests/test_shipped_model.py measures by how much."""
+WRISTS = {"lefthand": 9, "righthand": 10}
+ARM_BONES = np.array([[5, 6], [5, 7], [7, 9], [6, 8], [8, 10]])  # shoulders, upper arms, forearms
+HAND_REACH, HAND_SIDES = 0.75, (0.5, 0.9)
+"""In longest arm bones: how far from the wrist a hand's points may be, and how large its grown box. Where the
+first look is torn between two hands, some of its points are on either, and the wrist says which are right."""
 SMALLEST_PX = 3.0  # side of a grown box in the picture; below that there is nothing more to see
 
 
@@ -49,6 +54,24 @@ def part_boxes(points: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.
     return boxes, counts
 
 
+def longest_arm_bone(keypoints: np.ndarray) -> np.ndarray:
+    """How large a person is, even where only the upper body is seen.
+
+    A bone that points at the camera looks shorter than it is; the longest one does so least.
+
+    Args:
+        keypoints: (N, 133, 3) image px and score.
+
+    Returns:
+        (N,) image px, NaN where no bone of the arms or shoulders is found.
+    """
+    ends = keypoints[:, ARM_BONES]  # (N, 5, 2, 3)
+    lengths = np.linalg.norm(ends[:, :, 0, :2] - ends[:, :, 1, :2], axis=-1)  # (N, 5)
+    found = (ends[..., 2] > FOUND_SCORE).all(-1)  # (N, 5)
+    longest = np.where(found, lengths, 0).max(1)
+    return np.where(longest > 0, longest, np.nan)
+
+
 def where_to_look(
     keypoints: np.ndarray, sizes_wh: np.ndarray | tuple[int, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,9 +89,15 @@ def where_to_look(
     for part in ZOOMED:
         of_part = scores[:, PARTS[part]]  # (N, P)
         found[:, PARTS[part]] &= of_part > FOUND_SHARE * of_part.max(1, keepdims=True)
+    bone = longest_arm_bone(keypoints)[:, None]  # (N, 1)
+    for part, wrist in WRISTS.items():
+        reach = np.linalg.norm(keypoints[:, PARTS[part], :2] - keypoints[:, [wrist], :2], axis=-1)  # (N, P)
+        found[:, PARTS[part]] &= ~((scores[:, [wrist]] > FOUND_SCORE) & (reach > HAND_REACH * bone))
     boxes, counts = part_boxes(keypoints[..., :2], found)
-    grow = boxes[..., 2:] * (GROWTH - 1)[:, None]  # (N, 3, 2)
-    boxes = np.concatenate([boxes[..., :2] - grow / 2, boxes[..., 2:] + grow], axis=-1)
+    middle, sides = boxes[..., :2] + boxes[..., 2:] / 2, boxes[..., 2] * GROWTH  # (N, 3, 2), (N, 3)
+    smallest, largest = (share * bone for share in HAND_SIDES)  # (N, 1)
+    sides[:, 1:] = np.fmin(np.fmax(sides[:, 1:], smallest), largest)  # NaN: no limit
+    boxes = np.concatenate([middle - sides[..., None] / 2, np.stack([sides, sides], -1)], axis=-1)
     sizes = np.inf if sizes_wh is None else np.where(np.array(sizes_wh) > 0, sizes_wh, np.inf)  # (2,), (N, 2)
     end = np.broadcast_to(sizes, (len(keypoints), 2))[:, None]  # (N, 1, 2)
     inside = (boxes[..., :2] < end).all(-1) & (boxes[..., :2] + boxes[..., 2:] > 0).all(-1)  # (N, 3)

@@ -12,11 +12,11 @@ import pandas as pd
 
 from wbkit.annotations import load_annotations, load_detections, load_results, results_to_json, save_results
 from wbkit.columns import Annotations
-from wbkit.doubts import doubts, label_doubts, unrescored
+from wbkit.doubts import label_doubts, taken
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table, reference_table
-from wbkit.files import atomic_write, read_json, require_writable
-from wbkit.nms import USUAL_SIZE, rescore_and_nms
+from wbkit.files import atomic_write, require_writable
+from wbkit.nms import USUAL_SIZE
 
 if TYPE_CHECKING:  # imports torch
     from wbkit.data import CocoFolder, Persons
@@ -45,7 +45,7 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.data or options.checkpoint:
             problem = "a results file and a checkpoint cannot be evaluated in one call"
             raise InputError(problem, "Leave out --annotations and --results, or --data and --checkpoint")
-        names = ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip", "zoom")
+        names = ("recipe", "device", "batch_size", "bf16", "compile", "exact", "no_flip", "zoom", "boxes")
         refuse(options, names, "checkpoint")
         evaluate_results(options)
     elif options.data:
@@ -66,18 +66,16 @@ def refuse(options: argparse.Namespace, names: Sequence[str], what: str) -> None
 def evaluate_results(options: argparse.Namespace) -> None:
     """Score a results file, with the reference beside it if asked for."""
     annotations, results = load_annotations(options.annotations), load_results(options.results)
-    notes = doubts(annotations, results)
     if options.input_size and not options.rescore:
         raise InputError("--input-size is about rescoring", "Give --rescore, too")
-    if options.rescore:
-        results = rescore_and_nms(results, input_size=options.input_size or USUAL_SIZE)
-    else:
-        notes += unrescored(results)
+    shape = (options.input_size or USUAL_SIZE) if options.rescore else None
+    results, notes = taken(annotations, results, shape)
     table = per_part_table(annotations, results)
     show_table(table, f"{options.results}: AP and AR by part (nan: nobody has labels there)")
-    print("".join(f"note: {note}\n" for note in notes), end="")
+    for source, found in ((annotations.source, label_doubts(annotations)), (results.source, notes)):
+        print("".join(f"note: {source}: {note}\n" for note in found), end="")
     if options.reference:
-        content = results_to_json(results) if options.rescore else read_json(options.results)
+        content = results_to_json(results) if options.rescore else options.results
         reference = reference_table(options.annotations, content)
         show_table(reference, "the same by xtcocotools")
         print(f"largest difference: {(table - reference).abs().max().max():.1e}")
@@ -97,7 +95,8 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
 
     folder = find_coco_folder(options.data)
     annotations = load_annotations(folder.annotations)
-    persons = find_persons(annotations, folder, options.boxes)
+    boxes = options.boxes or "gt"
+    persons = find_persons(annotations, folder, boxes)
     predictor = load_predictor(
         options.checkpoint,
         options.recipe,
@@ -112,12 +111,14 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     raw, failures = predict_persons(predictor, persons, folder.images, workers=options.workers)
     recipe = predictor.recipe
     _, table = score(annotations, raw, recipe)
-    show_table(table, f"{recipe.name} on {folder.annotations}, {options.boxes} boxes")
-    show_published(table, recipe.published, options.boxes)
+    show_table(table, f"{recipe.name} on {folder.annotations}, {boxes} boxes")
+    show_published(table, recipe.published, boxes)
     save_table(table, options.out)
     if options.out:
-        save_results(options.out.with_suffix(".results.json"), raw)
-        print(f"predictions, before rescoring: {options.out.with_suffix('.results.json')}")
+        file, size = options.out.with_suffix(".results.json"), "x".join(map(str, recipe.input_size))
+        save_results(file, raw)
+        print(f"predictions: {file}; this table again: wbkit evaluate --annotations {folder.annotations}")
+        print(f"  --results {file} --rescore --input-size {size}")
     require_everybody(failures, len(persons))
 
 

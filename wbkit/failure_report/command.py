@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from wbkit.annotations import load_annotations, load_results
 from wbkit.columns import Annotations
-from wbkit.doubts import doubts, unrescored
+from wbkit.doubts import label_doubts, taken
 from wbkit.errors import InputError
 from wbkit.failure_report.collect import Findings, collect
 from wbkit.failure_report.figures import SCORING_WORDS, TARGET_WORDS, drawings
@@ -20,7 +20,7 @@ from wbkit.failure_report.pictures import find_pictures
 from wbkit.failure_report.write import spelled_out, write_figures, write_tables
 from wbkit.failures import Analysis, analyse
 from wbkit.files import require_writable
-from wbkit.nms import USUAL_SIZE, rescore_and_nms
+from wbkit.nms import USUAL_SIZE
 from wbkit.plots import words
 from wbkit.report import notebook_to_html, write_page
 
@@ -34,26 +34,31 @@ def analyse_results(options: argparse.Namespace) -> None:
     matplotlib.use("Agg")
     require_writable(options.out / "report.html")
     annotations = load_annotations(options.annotations)
+    for note in label_doubts(annotations):
+        print(f"note: {options.annotations.name}: {note}")
     rescored = options.rescore in ("a", "both"), options.rescore in ("b", "both")
     if options.input_size and not options.rescore:
         raise InputError("--input-size is about rescoring", "Give --rescore, too")
-    shape = options.input_size or USUAL_SIZE
-    analysis = _analysed(annotations, options.results, rescored[0], shape)
+    if options.rescore == "b" and not options.results_b:
+        raise InputError("--rescore b without second results", "Give --results-b, or --rescore alone")
+    size = options.input_size or USUAL_SIZE
+    shapes = [size if rescore else None for rescore in rescored]
+    analysis = _analysed(annotations, options.results, shapes[0])
     if not len(analysis.pairs.persons):
         raise InputError(
             "has nobody with labelled keypoints", "Give labels to compare with", file=options.annotations
         )
     pictures = find_pictures(annotations, options.annotations, options.images)
-    other = _analysed(annotations, options.results_b, rescored[1], shape) if options.results_b else None
+    other = _analysed(annotations, options.results_b, shapes[1]) if options.results_b else None
     findings = collect(analysis, other, intervals=options.intervals, target=options.target, progress=True)
-    names = _names(options.results, options.results_b)
+    files = _told_apart(options.results, options.results_b)
+    names = tuple(file.removesuffix(".json") if file else "b" for file in files)
     show_summary(findings, names)
     out: Path = options.out
     write_tables(findings, out / "tables", keypoints_csv=options.keypoints_csv)
     drawn = list(drawings(findings, names=names))
     images = write_figures(tqdm(drawn, desc="figures", unit="figure"), out / "figures")
-    other_name = options.results_b.name if options.results_b else None
-    source = Source(options.annotations.name, options.results.name, other_name, rescored)
+    source = Source(options.annotations.name, *files, rescored)
     notebook = report_notebook(findings, drawn, images, source, pictures)
     write_page(out / "report.html", notebook_to_html(notebook, code=False))
     print(f"\nWritten to {out}: report.html (open it in a browser), tables/, figures/")
@@ -69,18 +74,21 @@ def show_table(table: pd.DataFrame, title: str) -> None:
     print(spelled_out(table).to_string(float_format="{:.3f}".format))
 
 
-def _analysed(annotations: Annotations, file: Path, rescore: bool, input_size: tuple[int, int]) -> Analysis:
-    results = load_results(file)
-    for note in doubts(annotations, results) + ([] if rescore else unrescored(results)):
+def _analysed(annotations: Annotations, file: Path, shape: tuple[int, int] | None) -> Analysis:
+    results, notes = taken(annotations, load_results(file), shape)
+    for note in notes:
         print(f"note: {file.name}: {note}")
-    return analyse(annotations, rescore_and_nms(results, input_size=input_size) if rescore else results)
+    return analyse(annotations, results)
 
 
-def _names(a: Path, b: Path | None) -> tuple[str, str]:
-    """Short names for the two results: the files' own, or with their folders where these are equal."""
-    if b is None or a.stem != b.stem:
-        return a.stem, b.stem if b else "b"
-    return f"{a.parent.name}/{a.stem}", f"{b.parent.name}/{b.stem}"
+def _told_apart(a: Path, b: Path | None) -> tuple[str, str | None]:
+    """The files' names, with as many of their folders as tell them apart."""
+    if b is None:
+        return a.name, None
+    both = a.resolve().parts, b.resolve().parts
+    most = max(map(len, both))
+    short = next((n for n in range(1, most) if both[0][-n:] != both[1][-n:]), 1)
+    return tuple("/".join(parts[-short:]) for parts in both)
 
 
 def show_summary(findings: Findings, names: tuple[str, str]) -> None:

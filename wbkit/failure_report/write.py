@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -22,16 +23,21 @@ from wbkit.plots import words
 
 _SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "none", "savefig.bbox": "tight"}
 _DPI = 140
+_OF_SOME = ("waterfall", "confusions", "slices", "sensitivity", "comparison")
+"""First words of the figures' names that not every run has."""
 
 
 def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = False) -> list[Path]:
     """Every table as parquet and CSV in `folder`; what they say in README.txt, their columns in columns.csv.
 
+    Detections are numbered as in the results file. Tables of an earlier run that this one has not go.
+
     Args:
         keypoints_csv: write the large table of all keypoints as CSV too (some hundred MB for val2017).
     """
-    written = []
+    written, records = [], findings.analysis.results.records
     for name, table in (*findings.tables.items(), ("keypoints", findings.keypoints)):
+        table = table if records is None else _numbered(table, records)
         numbers = table.index.nlevels == 1 and not table.index.name and table.index.dtype.kind == "i"
         kinds = {".parquet": table.to_parquet, ".csv": partial(table.to_csv, index=not numbers)}
         for ending, write in kinds.items():
@@ -40,6 +46,7 @@ def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = Fals
             with atomic_write(folder / f"{name}{ending}") as temporary:
                 write(temporary)
             written.append(folder / f"{name}{ending}")
+    _remove_others(folder, MEANINGS, written)
     with atomic_write(folder / "columns.csv") as temporary:
         column_table(findings).to_csv(temporary, index=False)
     lines = [f"{name}: {MEANINGS[name]}\n" for name in (*findings.tables, "keypoints")]
@@ -49,12 +56,12 @@ def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = Fals
 
 
 def write_figures(drawings: Iterable[Drawing], folder: Path) -> dict[str, str]:
-    """Draw each figure and write it as PNG and PDF.
+    """Draw each figure and write it as PNG and PDF; those of an earlier run that this one has not go.
 
     Returns:
         name -> the picture as base64 PNG, for the page.
     """
-    pictures = {}
+    pictures, written = {}, []
     for drawing in drawings:
         drawn = drawing.draw()
         ax = drawn[0] if isinstance(drawn, list) else drawn
@@ -62,10 +69,30 @@ def write_figures(drawings: Iterable[Drawing], folder: Path) -> dict[str, str]:
             for ending in (".png", ".pdf"):
                 with atomic_write(folder / f"{drawing.name}{ending}") as temporary:
                     ax.figure.savefig(temporary, dpi=_DPI)
+                written.append(folder / f"{drawing.name}{ending}")
         content = (folder / f"{drawing.name}.png").read_bytes()
         pictures[drawing.name] = base64.b64encode(content).decode()
         plt.close(ax.figure)
+    of_some = {path.stem for kind in _OF_SOME for path in folder.glob(f"{kind}_*")}
+    _remove_others(folder, of_some, written)
     return pictures
+
+
+def _numbered(table: pd.DataFrame, records: np.ndarray) -> pd.DataFrame:
+    """The table with detections numbered as in the results file, of which some may have been left out."""
+    of_file = np.append(records, -1)  # -1: none
+    table = table.assign(**{name: of_file[table[name]] for name in ("detection", "rival") if name in table})
+    if table.index.name == "detection":
+        table.index = pd.Index(of_file[table.index], name="detection")
+    return table
+
+
+def _remove_others(folder: Path, names: Iterable[str], written: list[Path]) -> None:
+    """Remove what an earlier run wrote under these names and this one did not."""
+    for name in names:
+        for ending in (".csv", ".parquet", ".png", ".pdf"):
+            if (path := folder / f"{name}{ending}") not in written:
+                path.unlink(missing_ok=True)
 
 
 def png_text(ax: Axes, dpi: int = _DPI) -> str:
@@ -100,5 +127,8 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     for name in names:
         if f"{name}_low" in table:
             ends = zip(*(table[name + end] for end in ("", "_low", "_high")), strict=True)
-            shown[name] = [f"{middle:.3f} ({low:.3f} to {high:.3f})" for middle, low, high in ends]
+            shown[name] = [
+                f"{middle:.3f}" + (f" ({low:.3f} to {high:.3f})" if low == low else "")  # NaN: not known
+                for middle, low, high in ends
+            ]
     return shown

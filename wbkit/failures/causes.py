@@ -78,6 +78,7 @@ def classify(pairs: Pairs) -> Classes:
     ronchi[near & (mirrored == best)] = CODES["inversion"]
     ronchi[near & (own == best)] = CODES["jitter"]
     ronchi[judged & ~doubtful] = CODES["good"]
+    ronchi[judged & pairs.left_out] = CODES["miss"]  # zeros in a file are no place
     ronchi[~pairs.found] = CODES["person_missed"]
     ronchi[~labelled] = CODES["unlabelled"]
     causes = _with_evidence(pairs, ronchi, own, mirrored, other_person, other_keypoint)

@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, analyse
-from wbkit.failures.intervals import HAND_PARTS, interval, picture_weights, resampled
+from wbkit.failures.intervals import HAND_PARTS, interval, picture_weights, resampled, resampled_if_several
 from wbkit.failures.precision import rank
 from wbkit.failures.rematch import match_part
 from wbkit.failures.repairs import REPAIRS, Workshop, concerned, open_workshop, repair
@@ -82,7 +82,7 @@ def _part_rows(
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """For each step: how many it concerns, and AP, AP50, AP75, AR (R, 4) alone and cumulative."""
     start = match_part(workshop.analysis.pairs, part)
-    baseline = resampled(rank(start), weights)
+    baseline = resampled_if_several(rank(start), weights)
     yield 0, baseline, baseline
     matching, cumulative = start, baseline
     for index, name in enumerate(REPAIRS):
@@ -97,7 +97,7 @@ def _part_rows(
 
 def _closed(repaired: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """1 where a repair left nobody to be found, though there was somebody: then no gap is left."""
-    return np.where(np.isnan(repaired) & ~np.isnan(baseline), 1.0, repaired)
+    return np.where(np.isnan(baseline), np.nan, np.where(np.isnan(repaired), 1.0, repaired))
 
 
 def _rows(

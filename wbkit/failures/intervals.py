@@ -47,6 +47,17 @@ def resampled(ranking: Ranking, weights: np.ndarray) -> np.ndarray:
     return np.array(rows).reshape(-1, 4)
 
 
+def resampled_if_several(ranking: Ranking, weights: np.ndarray) -> np.ndarray:
+    """`resampled`, but NaN after row 0 where everybody to be found is in one picture.
+
+    From one picture nothing follows about others: drawn again it says the same, which is no certainty.
+    """
+    samples = resampled(ranking, weights)
+    if (ranking.wanted > 0).sum() < 2:
+        samples[1:] = np.nan
+    return samples
+
+
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval of resampled values: (R, ...) -> (...) low, (...) high; NaN if R is 0.
 
@@ -107,7 +118,7 @@ def part_samples(analysis: Analysis, weights: np.ndarray, *, progress: bool = Fa
         part -> (R, 4).
     """
     parts = tqdm(PARTS, desc="resampling", unit="part", disable=not progress)
-    samples = {part: resampled(rank(match_part(analysis.pairs, part)), weights) for part in parts}
+    samples = {part: resampled_if_several(rank(match_part(analysis.pairs, part)), weights) for part in parts}
     return samples | {"hand": (samples[HAND_PARTS[0]] + samples[HAND_PARTS[1]]) / 2}
 
 

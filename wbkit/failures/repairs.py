@@ -135,7 +135,7 @@ def _removable(workshop: Workshop, matching: PartMatching, name: str) -> np.ndar
     if name == "hallucinated":
         pairs = workshop.analysis.pairs
         empty = pairs.found & ~pairs.labelled[:, PARTS[matching.part]].any(1)
-        return np.isin(matching.detections, pairs.detections[empty])
+        return np.isin(matching.detections, pairs.detections[empty]) & ~matching.removed
     verdicts = workshop.verdicts[matching.detections]
     kinds = ("duplicate",) if name == "duplicate" else ("background", "ignored", "not_evaluated")
     return np.isin(verdicts, [VERDICTS.index(kind) for kind in kinds])
@@ -155,7 +155,7 @@ def concerned(workshop: Workshop, matching: PartMatching, name: str) -> int:
     if name in (*KEYPOINT_REPAIRS, "good"):
         return int((workshop.analysis.classes.causes[:, part] == CODES[name]).sum())
     if name == "scoring":
-        return len(matching.detections)
+        return int((~matching.removed).sum())
     if name == "person_missed":
         return int((_missed(workshop, matching)[pairs.persons] & pairs.labelled[:, part].any(1)).sum())
     return int(_removable(workshop, matching, name).sum())

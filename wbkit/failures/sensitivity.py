@@ -11,7 +11,7 @@ from wbkit.failures.analysis import Analysis, AnnotationSource, ResultSource, an
 from wbkit.failures.attributes import crowding, part_sizes, truncated
 from wbkit.failures.classes import PART_SLICES
 from wbkit.failures.compare import analyse_both, difference_row
-from wbkit.failures.intervals import interval, picture_weights, resampled
+from wbkit.failures.intervals import interval, picture_weights, resampled_if_several
 from wbkit.failures.precision import Ranking, rank
 from wbkit.failures.rematch import change, match_part
 from wbkit.failures.slices import PERSON_SLICINGS, cut, find_slicing
@@ -55,7 +55,7 @@ def sensitivity(
     rows = []
     for part in parts:
         for row, ranking in _rankings(analysis, by, part):
-            samples = resampled(ranking, weights)[:, [0, 1, 3]]  # (R, 3)
+            samples = resampled_if_several(ranking, weights)[:, [0, 1, 3]]  # (R, 3)
             ends = interval(samples[1:], level)
             for i, name in enumerate(("AP", "AP50", "AR")):
                 row[name] = samples[0, i]
@@ -99,9 +99,8 @@ def sensitivity_change(
     for part in parts:
         # Slices are of labels, so both have the same.
         for (row, of_a), (_, of_b) in zip(_rankings(a, by, part), _rankings(b, by, part), strict=True):
-            row |= difference_row(resampled(of_a, weights), resampled(of_b, weights), level)
-            if (of_a.wanted > 0).sum() < 2:  # from one picture nothing follows about others
-                row |= {name: np.nan for name in row if name.endswith(("_low", "_high"))}
+            samples = [resampled_if_several(ranking, weights) for ranking in (of_a, of_b)]
+            row |= difference_row(*samples, level)
             rows.append(row)
     return _as_table(rows, _ABOUT, by, parts)
 

@@ -154,7 +154,8 @@ def _mean_interval(
     totals = np.zeros((2, len(rows), weights.shape[1]))  # sum and count of each slice and picture
     totals[:, place, sums.index.get_level_values("picture")] = sums.to_numpy().T
     drawn, count = totals @ weights.T  # (rows, R) each
-    return interval(np.where(count > 0, drawn / np.maximum(count, 1), np.nan).T, level)
+    several = (totals[1] > 0).sum(1, keepdims=True) > 1  # from one picture nothing follows about others
+    return interval(np.where(several & (count > 0), drawn / np.maximum(count, 1), np.nan).T, level)
 
 
 def find_slicing(by: str, known: dict[str, Slicing] | Sequence[str]) -> Slicing:
