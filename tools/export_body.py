@@ -1,4 +1,4 @@
-"""Export the body of `data/body/body.npz` from the Anny model; needs `pip install wbkit[body-export]`.
+"""Export the body of `data/body/body.npz` from the Anny model (pip install --editable '.[body-export]').
 
     python tools/export_body.py             # writes data/body/body.npz and tests/data/body_golden.npz
     python tools/export_body.py --check     # compares the written asset with Anny on 100 random bodies

@@ -138,7 +138,8 @@ def export_onnx(model: PoseNet, path: str | Path, recipe: Recipe) -> float:
         import onnxruntime
     except ImportError as error:
         raise InputError(
-            f"the package {error.name} is missing", "Install the extra: pip install 'wbkit[onnx]'"
+            f"the package {error.name} is missing",
+            "Install the extra: pip install --editable '.[onnx]' in the checkout",
         ) from error
     width, height = recipe.input_size
     network = CropsToHeatmaps(deepcopy(model)).cpu().eval()  # a copy: the caller's stays where it is

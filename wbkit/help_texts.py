@@ -46,6 +46,11 @@ keeps what it has, where no earlier results are in the way, and cannot go on."""
   wbkit evaluate --recipe w32_dark_256x192 --checkpoint w32_dark_256x192 --data data/coco --boxes detections
   wbkit evaluate --data data/wholebody-mini --checkpoint best.safetensors --zoom zoom.safetensors
 
+A results file is a list, a record for each person: image_id, category_id (1), score, and keypoints (51
+numbers), foot_kpts (18), face_kpts (204), lefthand_kpts and righthand_kpts (63 each) as x, y in pixels of the
+picture and the point's score; bbox (x, y, width, height) and bbox_score where known, --rescore needs both.
+wbkit.annotations.results_from_arrays makes it from arrays.
+
 The first form scores any model's results; the second also rescores and suppresses as MMPose does, and
 runs xtcocotools beside it; the third runs the whole pipeline and prints the published row beside it.""",
     "reproduce": """examples:
@@ -80,7 +85,8 @@ OMP_NUM_THREADS=1 may be much faster: threads wait for each other.""",
 Beside a .pth lies the configuration for MMPose: init_model("tiny.py", "tiny.pth").
 
 The ONNX graph takes uint8 RGB crops (batch, height, width, 3), normalises them itself, and is compared with
-PyTorch by onnxruntime before it is kept (pip install 'wbkit[onnx]'). From a photo to points with it:
+PyTorch by onnxruntime before it is kept (pip install --editable '.[onnx]' in the checkout). From a photo to
+points with it:
 
   predictor = wbkit.commands.models.load_predictor("best.safetensors", flip_test=False)
   crops, matrices = predictor.cut(image, boxes)
