@@ -118,7 +118,8 @@ def load_model(
         chosen = replace(chosen, num_keypoints=NUM_BODY)
     model = PoseNet(chosen.width, chosen.num_keypoints, info.head_channels)
     report = load_pose_weights(model, checkpoint)
-    print(f"{report.info}; recipe {chosen.name}, crops of {'{}x{}'.format(*chosen.input_size)} px (width x height)")
+    size = "{}x{} px (width x height)".format(*chosen.input_size)
+    print(f"{report.info}; recipe {chosen.name}, crops of {size}")
     return model, chosen
 
 
