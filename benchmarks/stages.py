@@ -33,7 +33,7 @@ DEMO = (  # owner, name, stage; stages inside another are taken off it
     (heatmaps.HeatmapCodec, "decode", "decode"),
     (pipeline, "rescore_and_nms", "rescore and NMS"),
     (pipeline, "per_part_table", "AP and AR"),
-    (demo, "keypoint_errors", "errors by keypoint"),
+    (demo, "keypoint_table", "errors by keypoint"),
     (demo, "draw", "figures"),
 )
 TRAINING = (

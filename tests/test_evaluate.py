@@ -15,8 +15,8 @@ from wbkit.annotations import load_annotations, load_results
 from wbkit.columns import KEYPOINT_FIELDS
 from wbkit.doubts import doubts, taken
 from wbkit.errors import InputError
-from wbkit.evaluate import STATISTICS, keypoint_errors, per_part_table, precision_recall, reference_table
-from wbkit.keypoints import KEYPOINTS, PARTS, SIGMAS
+from wbkit.evaluate import STATISTICS, per_part_table, precision_recall, reference_table
+from wbkit.keypoints import PARTS, SIGMAS
 from wbkit.matching import match, oks
 from wbkit.nms import _Suspects, oks_nms, rescore, rescore_and_nms, soft_oks_nms
 from wbkit.reference import import_xtcocotools
@@ -231,31 +231,6 @@ def test_matches_keep_what_happened(rng):
     assert matches.pair_positions.tolist() == [0, 0, 1, 1, 2, 2]
     assert matches.pair_persons.tolist() == [0, 1] * 3
     np.testing.assert_array_equal(matches.pair_oks[[0, 2, 5]], 1)
-
-
-def test_keypoint_errors_by_hand(rng):
-    truth, guess = some_keypoints(rng), None
-    truth[6, 2] = 0
-    guess = scored(truth)
-    guess[5, :2] += (3, 4)
-    errors = keypoint_errors(annotation_file([annotated(truth, id=1)]), [person(guess, score=1)])
-    assert tuple(errors.index) == KEYPOINTS
-    assert errors.loc["left_shoulder", "error_px"] == pytest.approx(5)
-    assert errors.loc["left_shoulder", "similarity"] == pytest.approx(math.exp(-25 / (2 * 10000 * 0.158**2)))
-    assert errors.loc["right_shoulder", "labelled"] == 0
-    assert np.isnan(errors.loc["right_shoulder", "error_px"])
-    assert errors["part"].value_counts()["face"] == 68
-    assert errors.nsmallest(1, "similarity").index.tolist() == ["left_shoulder"]
-
-
-def test_keypoint_errors_are_not_of_parts_left_out(rng):
-    truth = some_keypoints(rng)
-    guess = scored(truth)
-    guess[17:23] = 0
-    errors = keypoint_errors(annotation_file([annotated(truth, id=1)]), [person(guess, score=1)])
-    assert (errors.labelled == [1] * 17 + [0] * 6 + [1] * 110).all()
-    assert errors.error_px.isna().sum() == 6
-    assert errors.error_px.max() == 0
 
 
 # --- rescoring and suppression ---------------------------------------------------------------------

@@ -16,8 +16,8 @@ from wbkit import loops
 from wbkit.annotations import load_annotations, load_results
 from wbkit.columns import Annotations, Results
 from wbkit.errors import InputError
-from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT, PARTS, SIGMAS
-from wbkit.matching import AREA_RANGES, OKS_THRESHOLDS, Matches, keypoint_similarity, match
+from wbkit.keypoints import PARTS
+from wbkit.matching import AREA_RANGES, OKS_THRESHOLDS, Matches, match
 from wbkit.reference import reference_statistics
 
 STATISTICS: tuple[str, ...] = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
@@ -117,44 +117,3 @@ def reference_table(annotations: str | Path | dict, results: str | Path | Sequen
     """
     statistics = reference_statistics(annotations, results)
     return _table({part: np.where(values == -1, np.nan, values) for part, values in statistics.items()})
-
-
-# --- single keypoints ------------------------------------------------------------------------------
-
-
-def keypoint_errors(
-    annotations: str | Path | dict | Annotations, results: str | Path | Sequence[dict] | Results
-) -> pd.DataFrame:
-    """How far each of the 133 keypoints is off, over persons that were found.
-
-    A person is found if `match` matches it at OKS .5 on the whole body; crowds and persons without
-    labels are left out, and so are parts that the detection leaves out (no score above 0).
-
-    Returns:
-        Rows are the 133 names; columns: part, labelled (how many of these), error_px (mean distance),
-        similarity (mean of exp(-d^2 / (2 s^2 k^2)), what the keypoint adds to OKS; it is comparable
-        between keypoints and person sizes). NaN where none is labelled.
-
-    Raises:
-        InputError: as `per_part_table`.
-    """
-    annotations, results = load_annotations(annotations), load_results(results)
-    matches = match(annotations, results, "wholebody")
-    found = (matches.persons[:, 0, 0] >= 0) & ~matches.ignored[:, 0, 0]  # (E,) all areas, OKS .5
-    persons = matches.persons[found, 0, 0]  # (M,)
-    truth = annotations.keypoints[persons]  # (M, 133, 3)
-    labelled = truth[..., 2] > 0  # (M, 133)
-    scored = results.keypoints[matches.detections[found], :, 2] > 0  # (M, 133)
-    for part in set(PARTS) - {"wholebody"}:
-        labelled[:, PARTS[part]] &= scored[:, PARTS[part]].any(1, keepdims=True)
-    offsets = results.keypoints[matches.detections[found], :, :2] - truth[..., :2]  # (M, 133, 2)
-    distance = np.hypot(offsets[..., 0], offsets[..., 1])
-    similarity = keypoint_similarity(offsets, annotations.areas[persons], SIGMAS)
-    columns = {"error_px": distance, "similarity": similarity}
-    count = labelled.sum(0)  # (133,)
-    means = {
-        name: np.where(count > 0, np.where(labelled, values, 0).sum(0) / np.maximum(count, 1), np.nan)
-        for name, values in columns.items()
-    }
-    index = pd.Index(KEYPOINTS, name="keypoint")
-    return pd.DataFrame({"part": PART_OF_KEYPOINT, "labelled": count, **means}, index=index)

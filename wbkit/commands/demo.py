@@ -17,7 +17,7 @@ from wbkit.commands.evaluate import save_table, show_table
 from wbkit.commands.models import load_predictor
 from wbkit.data import CocoFolder, Persons, find_coco_folder, persons_from_annotations
 from wbkit.errors import InputError
-from wbkit.evaluate import keypoint_errors
+from wbkit.failures import keypoint_summary, keypoint_table
 from wbkit.files import atomic_write, data_folder, require_writable
 from wbkit.keypoints import KEYPOINTS, PARTS
 from wbkit.matching import match
@@ -67,7 +67,7 @@ def run_demo(
             f"{len(failures)} people were not predicted: {failures[0]}", "Look at their pictures"
         )
     results, table = score(annotations, raw, predictor.recipe)
-    report(table, keypoint_errors(annotations, results))
+    report(table, keypoint_summary(keypoint_table(annotations, results)))
     save_results(out / "results.json", raw)
     save_table(table, out / "table.csv")
     draw(out, annotations, results, persons, predictor, folder.images)
@@ -98,13 +98,12 @@ def _first_images(persons: Persons) -> np.ndarray:
     return image_ids[order][fits]
 
 
-def report(table: pd.DataFrame, errors: pd.DataFrame) -> None:
+def report(table: pd.DataFrame, keypoints: pd.DataFrame) -> None:
     """Print the per-part table and the ten worst keypoints."""
     show_table(table, "AP and AR by part (COCO-WholeBody evaluation; nan: nobody has labels there)")
-    worst = errors.dropna().sort_values("similarity").head(10)
-    title = (
-        "The ten worst keypoints: mean over the people found, similarity = what it adds to OKS (1 is best)"
-    )
+    shown = ["part", "labelled", "found", "error_px", "similarity", "worst_cause"]
+    worst = keypoints.dropna(subset="similarity").sort_values("similarity")[shown].head(10)
+    title = "The ten worst keypoints (similarity: mean of what it adds to OKS, 1 is best; error_px: median)"
     show_table(worst, title)
 
 
