@@ -27,7 +27,6 @@ import seaborn as sns
 import torch
 
 from benchmarks.bench_failures import make_labels, make_results
-from wbkit.columns import Results
 from wbkit.evaluate import per_part_table
 from wbkit.failures import analyse, keypoint_table
 from wbkit.heatmaps import HeatmapCodec
@@ -83,7 +82,7 @@ def results_of(pictures: int) -> tuple:
     return truth, make_results(truth, rng, detections_a_person=9)
 
 
-def one_picture(detections: int) -> Results:
+def one_picture(detections: int) -> np.ndarray:
     """All in one picture, mostly apart: what suppression compares pair by pair."""
     rng = np.random.default_rng(0)
     return rng.uniform(0, 4000, (detections, 1, 2)) + rng.uniform(0, 200, (detections, 133, 2))

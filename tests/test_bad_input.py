@@ -7,10 +7,12 @@ prints all messages, to be read as a user would.
 import json
 import os
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -300,6 +302,10 @@ PICTURES = {
     ),
     "picture is text": (lambda w: read_image(w.file("a.jpg", "hello")), ["a.jpg", "no picture", "JPEG"]),
     "picture is empty": (lambda w: read_image(w.file("a.png", b"")), ["a.png", "empty", "again"]),
+    "PNG beyond what OpenCV takes": (
+        lambda w: read_image(w.file("wide.png", png_header(40_000, 40_000))),
+        ["wide.png", "cannot be read by OpenCV", "smaller"],
+    ),
     "JPEG cut off": (lambda w: read_image(write_jpeg(w, 0.6)), ["cut.jpg", "cut off", "again"]),
     "PNG cut off": (lambda w: read_image(write_png(w, 0.6)), ["cut.png", "cut off", "again"]),
 }
@@ -725,6 +731,13 @@ def test_the_message_says_what_where_and_what_to_do(case, world, request):
 
 def test_the_table_has_many_kinds():
     assert len(CASES) >= 30
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that begins like one of that size, and has no pixels."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(c)) + k + c + struct.pack(">I", crc32(k + c)) for k, c in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def jpeg_segment(marker: int, content: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -131,7 +132,7 @@ def test_interruption_ends_with_130(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "analyse"])
+@pytest.mark.parametrize("command", ["train", "predict", "analyse", "synth"])
 def test_a_second_run_into_one_place_is_kept_out(command, tmp_path, monkeypatch, capsys):
     """Until the first has ended; another place is free, and this one to the processes of the first run."""
     ran = []
@@ -245,6 +246,29 @@ def test_coco_boxes_belong_to_the_number_in_the_name_only(tiny_coco, tmp_path, p
     boxes = next((tiny_coco / "person_detection_results").iterdir())
     assert predict(photo, pictures(tiny_coco)[2], "--boxes", boxes)[0] == 2
     assert "has no boxes for photo.jpg" in capsys.readouterr().err
+
+
+def test_a_picture_that_detections_do_not_name_has_nobody(tiny_coco, tmp_path, predict):
+    """Where the annotations say which picture has which id, so that nothing is guessed."""
+    boxes = json.loads(next((tiny_coco / "person_detection_results").iterdir()).read_text())
+    some = [box for box in boxes if box["image_id"] != boxes[0]["image_id"]]
+    assert {box["image_id"] for box in boxes} - {box["image_id"] for box in some}
+    (tmp_path / "some.json").write_text(json.dumps(some))
+    status, records = predict(
+        *pictures(tiny_coco), "--boxes", tmp_path / "some.json", "--annotations", truth(tiny_coco)
+    )
+    assert status == 0
+    assert {r["image_id"] for r in records} == {box["image_id"] for box in some if box["score"] >= 0.3}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_does_not_cost_the_table(tiny_coco, tmp_path, tiny_checkpoint):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(pictures(tiny_coco)[0], tmp_path / name)
+    (tmp_path / "b.json").write_text(json.dumps({name: [[10, 10, 60, 90]]}))
+    given = ["--boxes", tmp_path / "b.json", "--checkpoint", tiny_checkpoint, "--device", "cpu"]
+    assert call("predict", tmp_path / name, *given, "--out", tmp_path / "x.csv") == 0
+    assert set(pd.read_csv(tmp_path / "x.csv")["file_name"]) == {"caf\\udce9.jpg"}
 
 
 def test_a_bad_box_costs_that_box_only_and_is_told(tiny_coco, tmp_path, predict, capsys):

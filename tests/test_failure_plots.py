@@ -12,6 +12,7 @@ from planting import NOISE_MODELS, make_scene
 from test_failures_slices import better_and_worse
 from test_failures_table import noisy
 
+from wbkit.errors import InputError
 from wbkit.failures import (
     LABELLED_CAUSES,
     REPAIRS,
@@ -54,6 +55,7 @@ from wbkit.plots import (
     plot_slices,
     show_cause,
     show_causes,
+    show_poses,
     show_worst,
     truth_beside_prediction,
     words,
@@ -362,6 +364,25 @@ def test_reliability_of_persons(analysis):
     assert ax.get_ylabel() == "mean OKS"
     np.testing.assert_allclose([b.get_height() for b in ax.containers[0]], rows["right"])
     assert f"{expected_calibration_error(rows)['person']:.3f}" in ax.get_title(loc="left")
+    bars = ax.child_axes[0].containers[0]  # equally many persons each: areas, not heights
+    areas = [bar.get_height() * bar.get_width() for bar in bars]
+    np.testing.assert_allclose(areas, rows["count"] / rows["count"].sum())
+    assert bars[0].get_height() != pytest.approx(bars[1].get_height())
+
+
+def test_scores_beyond_one_are_shown_and_have_no_calibration_error(analysis):
+    rows = instance_calibration(analysis, bins=4)
+    rows[["low", "high", "score"]] *= 40
+    (ax,) = plot_calibration(rows)
+    assert "ECE" not in ax.get_title(loc="left")
+    assert ax.get_xlim()[1] == ax.child_axes[0].get_xlim()[1] == rows["high"].max()
+
+
+def test_nothing_to_draw_is_said(table):
+    nobody = worst(table, 3, cause="hand_swap", where=lambda t: t["person"] < 0)
+    for draw in (lambda: show_worst(nobody, table, lambda image_id: None), lambda: show_poses([], [])):
+        with pytest.raises(InputError, match="nothing to draw"):
+            draw()
 
 
 # --- comparison ------------------------------------------------------------------------------------

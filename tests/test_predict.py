@@ -21,10 +21,11 @@ from wbkit.pictures import read_image
 from wbkit.pipeline import predict_persons, results_from_predictions
 from wbkit.predict import (
     Predictor,
+    bad_boxes,
     mirror_heatmaps,
     normalize,
 )
-from wbkit.recipes import RECIPES
+from wbkit.recipes import RECIPES, TINY_ZOOM
 
 TINY = replace(RECIPES["tiny"].at((96, 128)), sigma=1.5, udp=False, shift_flipped=True)
 """The published systems' conventions, small."""
@@ -278,6 +279,31 @@ def test_many_takes_pictures_as_it_needs_them(picture):
     empty_first = predictor.many((picture, BOXES[:n]) for n in (0, 1, 1))
     assert len(next(empty_first)[0]) == 0
     assert predictor.model.calls == 2
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_few_pictures_wait_for_a_batch_that_does_not_fill(picture, looks):
+    """One person, then pictures without any (or in which the first look finds nothing to look at again)."""
+    zoom = Predictor(BrightestPixel(), TINY_ZOOM, False, device="cpu", batch_size=8) if looks == 2 else None
+    predictor = Predictor(BrightestPixel(), TINY, False, device="cpu", batch_size=8, zoom=zoom)
+    taken = []
+
+    def pictures():
+        for number in range(200):
+            taken.append(number)
+            yield picture, BOXES[: number == 0]
+
+    answers = predictor.many(pictures())
+    assert len(next(answers)[0]) == 1
+    assert len(taken) <= 2 * looks * 8
+    assert [len(points) for points, _ in answers] == [0] * 199
+
+
+def test_boxes_beyond_what_numbers_can_hold_are_bad(picture):
+    size = picture.shape[1::-1]
+    good = [[5, 3, 8, 9.0], [0, 0, 0.1, 0.1], [-50, -50, 1000, 1000]]
+    bad = [[5, 3, 1e-5, 1e-5], [5, 3, 1e39, 4], [-1e39, 3, 2e39, 4], [5, 3, np.nan, 4]]
+    assert list(bad_boxes(np.array(good + bad), size)) == [3, 4, 5, 6]
 
 
 def test_a_bad_box_in_the_middle_names_the_box(predictor, picture):

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
 
+from wbkit.checkpoints import save_pose_weights
 from wbkit.cli import build_parser, main
 from wbkit.commands.models import load_predictor
 from wbkit.commands.train import training_samples
@@ -247,23 +249,27 @@ def test_run_in_slices_ends_with_the_same_weights(tmp_path):
     assert_same_weights(sliced, whole)
 
 
-def test_the_first_ctrl_c_finishes_the_update_and_keeps_the_state(tmp_path, capsys):
-    """Pressed while the second update's samples are made; resumed, the weights are an uninterrupted run's."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_ctrl_c_finishes_the_update_and_keeps_the_state(number, tmp_path, capsys):
+    """Pressed (or sent by a cluster that wants its machine back) while the second update's samples are made.
+
+    Resumed, the weights are an uninterrupted run's.
+    """
 
     class Pressed(Blobs):
         def __getitem__(self, key):
             if self.asked == 6:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
             return super().__getitem__(key)
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     whole, cut, resumed = small_model(), small_model(), small_model(seed=3)
     keep = {"hardware": CPU, "progress": False, "save_every": 100}
     fit(whole, SMALL, Blobs(), run=Run(tmp_path / "whole", told()), **keep)
     with pytest.raises(KeyboardInterrupt):
         fit(cut, SMALL, Pressed(), run=Run(tmp_path / "cut", told()), **keep)
     assert "stopping after this update, with the state kept" in capsys.readouterr().out
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     run = Run(tmp_path / "cut", told(), resume=True)
     assert run.state["step"] == 2
     fit(resumed, SMALL, Blobs(), run=run, **keep)
@@ -294,6 +300,49 @@ def test_ctrl_c_while_validating_breaks_off_at_once_and_an_asked_one_does_not_va
         fit(small_model(), SMALL, Pressed(), run=Run(tmp_path / "b", told()), validate=pressed, **keep)
     assert calls == [1]
     assert Run(tmp_path / "b", told(), resume=True).state["step"] == 3
+
+
+def test_a_full_disk_leaves_the_last_state_and_says_so(tmp_path, monkeypatch):
+    """PyTorch's and safetensors' writers report it as errors of their own."""
+    run = Run(tmp_path, told())
+    fit(small_model(), SMALL, Blobs(), hardware=CPU, run=run, progress=False)
+    before = run.last.read_bytes()
+
+    def full(*_, **__):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setattr("wbkit.runs.torch.save", full)
+    with pytest.raises(InputError, match=r"last.pt: cannot be written .*file write failed"):
+        run.save({"step": 9})
+    assert run.last.read_bytes() == before
+
+    def no_space(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("wbkit.checkpoints.save_file", no_space)
+    with pytest.raises(InputError, match=r"w.safetensors: cannot be written .*No space left"):
+        save_pose_weights(small_model(), tmp_path / "w.safetensors", {})
+    assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    half = tmp_path / ".last.pt.4711.tmp.pt"
+    half.write_bytes(b"half")
+    Run(tmp_path, told(), write=False)
+    assert half.exists()
+    Run(tmp_path, told())
+    assert not half.exists()
+
+
+def test_samples_in_their_own_order_are_resumed_by_as_many_processes(tmp_path):
+    """Each process has a block of them: with other blocks some would come twice, and some never."""
+    two = identity(SMALL, 8, 0, 4, shares=2)
+    assert identity(SMALL, 8, 0, 4, shares=1) == identity(SMALL, 8, 0, 4)
+    Run(tmp_path, two).save({"step": 1})
+    assert Run(tmp_path, two, resume=True).state["step"] == 1
+    for other in (1, 4):
+        with pytest.raises(InputError, match="processes 2"):
+            Run(tmp_path, identity(SMALL, 8, 0, 4, shares=other), resume=True)
 
 
 def test_the_second_ctrl_c_breaks_off():

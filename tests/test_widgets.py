@@ -38,6 +38,7 @@ from wbkit.widgets.decoders import DECODERS, estimates, on_one_thread
 from wbkit.widgets.failure_scene import (
     ALL,
     CAPTION,
+    COLUMNS,
     FOUND,
     GAP,
     PAGE,
@@ -378,6 +379,10 @@ def test_photo_px_grow_as_the_input_shrinks():
     assert large == pytest.approx(300 * 1.25 / 96)
 
 
+def test_only_odd_blur_kernels_can_be_chosen():
+    assert dark_explorer()._controls["kernel"].options == tuple(range(1, 22, 2))
+
+
 @pytest.mark.parametrize("wrong", [{"sigma": 9}, {"noise": -1}, {"size": (1, 2)}, {"kernel": 4}])
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
@@ -518,10 +523,46 @@ def test_with_a_table_only_and_with_a_model(labelled, pictures, predictor):
     detail = slice(2 * (TILE + CAPTION), None)
     np.testing.assert_array_equal(with_model.shown[: detail.start], without.shown[: detail.start])
     assert (with_model.shown[detail] != without.shown[detail]).any()
-    with pytest.raises(InputError, match="no column cause"):
-        failure_browser(table.drop(columns="cause"))
+    with pytest.raises(InputError, match="no column cause, v"):
+        failure_browser(table.drop(columns=["cause", "v"]))
+    for some in (table[table["v"] > 0], table[::-1], table[:-1]):
+        with pytest.raises(InputError, match="not all 133 rows of each"):
+            failure_browser(some)
+    one = failure_browser(table[table["person"] == table["person"].iloc[-1]])  # all rows of somebody
+    assert set(one.ranked()["person"]) == {table["person"].iloc[-1]}
     with pytest.raises(InputError, match="no such folder"):
         failure_browser(table, images="/nowhere")
+
+
+def test_a_picture_that_cannot_be_read_is_said_and_the_others_are_shown(labelled, pictures):
+    table = keypoint_table(*labelled)
+    whole = failure_browser(table, images=pictures)
+    lost = int(whole.ranked()["image_id"].iloc[0])
+    some = failure_browser(table, images={**pictures, lost: "/nowhere/gone.jpg"})
+    assert "gone.jpg" in some.text.value
+    assert "cannot be shown" in some.text.value
+    assert some.problem.value == ""
+    assert (some.shown[:TILE, :TILE] == canvas.PALE).all(-1).mean() > 0.5
+    other = next(i for i, image_id in enumerate(some.ranked()["image_id"].head(PAGE)) if image_id != lost)
+    some.change(rank=other)
+    whole.change(rank=other)
+    assert "gone.jpg" not in some.text.value
+    top, left = other // COLUMNS * (TILE + CAPTION), other % COLUMNS * (TILE + GAP)
+    tile = slice(top, top + TILE), slice(left, left + TILE)
+    np.testing.assert_array_equal(some.shown[tile], whole.shown[tile])
+
+
+def test_the_model_looks_into_the_box_that_was_predicted(labelled, pictures, predictor):
+    annotations, results = labelled
+    boxes = np.tile([1.0, 2.0, 30.0, 40.0], (len(results), 1))
+    browser = failure_browser(
+        annotations, replace(results, boxes_xywh=boxes), images=pictures, model=predictor
+    )
+    row = browser.ranked()[browser.ranked()["detection"] >= 0].iloc[0]
+    np.testing.assert_array_equal(browser.scene.heatmaps(row["person"]).person.box_xywh, boxes[0])
+    plain = failure_browser(annotations, results, images=pictures, model=predictor).scene
+    expected = annotations.boxes_xywh[row["person"]]
+    np.testing.assert_array_equal(plain.heatmaps(row["person"]).person.box_xywh, expected)
 
 
 def test_pictures_come_from_folders_by_name(tmp_path):
@@ -585,6 +626,12 @@ def test_the_box_can_be_moved_by_keyboard(picker):
     picker.sides[2].value = picker.sides[2].max  # cut off at the picture's border
     left, _, width, _ = picker.state.boxes[0]
     assert left + width <= picker.scene.image.shape[1] - 1
+    for side in picker.sides[2:]:
+        side.value = 0  # a box has a side of a pixel at least
+        assert side.value == 1
+    picker.sides[0].value = picker.sides[0].max
+    picker.sides[1].value = 3  # all the same it moves
+    assert picker.state.boxes[0][1] == 3
 
 
 def test_a_photo_is_uploaded(picker):
@@ -615,6 +662,11 @@ def test_a_photo_of_ones_own_opens_without_a_box(person, predictor, tmp_path, mo
         np.testing.assert_array_equal(picker.scene.image, person.image)
     assert box_picker(person.image, predictor, (9, 8, 70, 60)).state.boxes == ((9, 8, 70, 60),)
     assert box_picker(person, predictor).state.boxes == (tuple(person.box_xywh),)
+    assert box_picker(person, predictor, (9, 8, 70, 60)).state.boxes == ((9, 8, 70, 60),)
+    labels = np.full((133, 2), 7.0)
+    scene = heatmap_explorer(person, predictor, (9, 8, 70, 60), labels=labels).scene
+    assert scene.person.box_xywh.tolist() == [9, 8, 70, 60]
+    assert (scene.person.labels == [7, 7, 2]).all()
 
 
 def test_the_download_holds_the_table(picker):
@@ -628,6 +680,9 @@ def test_the_download_holds_the_table(picker):
     content = base64.b64decode(re.search(r"base64,([^\"]+)", link)[1])
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content)), picker.table(), check_dtype=False)
     assert link in picker.text.value.replace(f"{picker.scene.name[:-4]}_keypoints", "a")
+    named = box_scene.download_link(picker.table(), 'me "x" <b>.csv')
+    assert 'download="me &quot;x&quot; &lt;b&gt;.csv"' in named
+    assert "<b>" not in named
 
 
 def test_only_the_rendered_peoples_model_is_warned_about(person, predictor):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -177,7 +178,10 @@ def save_pose_weights(
         if beyond:
             raise InputError(f"{few(beyond)}: not finite as {dtype}", "Save with dtype=None", file=path)
     with atomic_write(path) as temporary:
-        save_file(state, temporary, {**metadata, **own})
+        try:
+            save_file(state, temporary, {**metadata, **own})
+        except SafetensorError as error:  # where the disk is full, too
+            raise OSError(str(error)) from error
 
 
 def _match(own: dict[str, Tensor], checkpoint: Checkpoint, head: str) -> tuple[dict[str, Tensor], LoadReport]:

@@ -81,7 +81,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 def alone(chosen: argparse.Namespace) -> AbstractContextManager:
     """Keeps a second run of this machine out, where what two write into one place would mix."""
-    if chosen.command not in ("train", "predict", "analyse") or os.environ.get("RANK", "0") != "0":
+    if chosen.command not in ("train", "predict", "analyse", "synth") or os.environ.get("RANK", "0") != "0":
         return nullcontext()  # other processes of one run come in with the first
     out = chosen.out or Path("outputs/train", chosen.recipe)
     if chosen.command == "predict" and (out.is_dir() or not out.suffix):

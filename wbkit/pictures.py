@@ -35,7 +35,11 @@ def decode_picture(content: bytes, name: str | Path) -> np.ndarray:
     Raises:
         InputError: it is no image, cut off, or too large.
     """
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    except (cv2.error, MemoryError) as error:  # more pixels than OpenCV allows, or than there is memory for
+        problem = f"cannot be read by OpenCV ({str(error).strip().splitlines()[-1]:.200})"
+        raise InputError(problem, f"Make it smaller: up to {LARGEST} px a side", file=name) from error
     if image is None:
         problem = "is cut off, or no picture that OpenCV can read" if content else "is empty"
         remedy = "Fetch it again, or give a JPEG or PNG"

@@ -130,7 +130,8 @@ class Predictor:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """As calling the predictor on each (image, boxes), but batches run across pictures.
 
-        Pictures are taken one by one, as needed to fill a batch, and answers come in their order.
+        Pictures are taken one by one, as needed to fill a batch, and answers come in their order. No more
+        than two batches' number of pictures wait for one.
         """
         return self._first_look(pictures) if self.zoom is None else self._look_twice(pictures)
 
@@ -167,7 +168,8 @@ class Predictor:
             waiting.append(len(new_crops))
             crops.extend(new_crops)
             matrices.extend(new_matrices)
-            while len(crops) >= self.batch_size:
+            # A batch that is not full goes too where many pictures without boxes would wait for it.
+            while len(crops) >= self.batch_size or (crops and len(waiting) >= 2 * self.batch_size):
                 done.extend(self._run(crops[: self.batch_size], matrices[: self.batch_size]))
                 del crops[: self.batch_size], matrices[: self.batch_size]
             while waiting and len(done) >= waiting[0]:
@@ -289,8 +291,8 @@ def bad_boxes(boxes_xywh: np.ndarray, size_wh: tuple[int, int]) -> dict[int, str
     outside = (boxes_xywh[:, :2] >= size_wh).any(1) | (boxes_xywh[:, :2] + boxes_xywh[:, 2:] <= 0).any(1)
     problems = {
         "lies outside the {} x {} picture".format(*size_wh): outside,
-        "is empty (width or height is not positive)": ~(boxes_xywh[:, 2:] > 0).all(1),
-        "is not finite": ~np.isfinite(boxes_xywh).all(1),
+        "is empty (width or height is not above .001 px)": ~(boxes_xywh[:, 2:] > 1e-3).all(1),
+        "is not finite, or larger than a million px": ~(np.abs(boxes_xywh) < 1e6).all(1),
     }
     found = {i: why for why, bad in problems.items() for i in np.flatnonzero(bad).tolist()}
     return {i: f"{boxes_xywh[i].tolist()} {found[i]}" for i in sorted(found)}

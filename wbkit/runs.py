@@ -30,18 +30,22 @@ COLUMNS = ("step", "epoch", "loss", "gradient_norm", "learning_rate", "images_pe
 AP_COLUMNS = ("body", "foot", "face", "lefthand", "righthand", "hand", "wholebody")
 
 
-def identity(recipe: Recipe, samples: int, seed: int, batch: int, data: int = 0) -> dict[str, Any]:
+def identity(
+    recipe: Recipe, samples: int, seed: int, batch: int, data: int = 0, shares: int = 1
+) -> dict[str, Any]:
     """What two runs must share for one to go on with the other's state, as plain JSON values.
 
     `data` is the samples' fingerprint. Device, precision, micro-batch and number of processes are left out:
-    a run may go on elsewhere, and is then the same to rounding and BatchNorm's statistics only.
+    a run may go on elsewhere, and is then the same to rounding and BatchNorm's statistics only. But samples
+    in their own order (those rendered on the fly) are shared out in blocks: there `shares` is the number of
+    processes.
     """
     trained = replace(recipe, published={}, checkpoint_url=None)
     settings = asdict(trained)
     if not trained.zoom:
         del settings["zoom"]  # as in states from before there were second looks
     told = {"recipe": settings, "samples": samples, "seed": seed, "batch": batch, "data": data}
-    return json.loads(json.dumps(told))
+    return json.loads(json.dumps(told | ({"processes": shares} if shares > 1 else {})))
 
 
 class Run:
@@ -81,6 +85,8 @@ class Run:
             self.state = self._read()
         self._rows = self._read_rows(self.state["step"] if self.state else 0)
         if write:
+            for left in self.folder.glob(f".{self.last.name}.*.tmp.pt"):  # of a process killed while it saved
+                left.unlink()
             self._write_rows()  # fails at once where nothing can be written
         self._board = None
 
@@ -100,7 +106,12 @@ class Run:
     def save(self, state: dict) -> None:
         """Write `last.pt`, and the metrics that belong to it."""
         with atomic_write(self.last) as temporary:
-            torch.save({**state, "identity": self.identity}, temporary)
+            try:
+                torch.save({**state, "identity": self.identity}, temporary)
+            except RuntimeError as error:  # PyTorch's own writer, where the disk is full
+                raise OSError(str(error)) from error
+            with open(temporary, "rb") as written:  # on the disk before it replaces the last one
+                os.fsync(written.fileno())
         self._write_rows()
 
     def log(self, step: int, **values: float) -> None:
@@ -137,7 +148,7 @@ class Run:
 
 @dataclass
 class Interruption:
-    """Whether Ctrl-C was pressed; `at_once`: where nothing is half done, so that it need not wait."""
+    """Whether Ctrl-C or SIGTERM came; `at_once`: where nothing is half done, so that it need not wait."""
 
     asked: bool = False
     at_once: bool = False
@@ -145,7 +156,7 @@ class Interruption:
 
 @contextmanager
 def noted_interruption(wanted: bool = True) -> Iterator[Interruption]:
-    """Note the first Ctrl-C instead of breaking off at once; the second one breaks off.
+    """Note the first Ctrl-C, or SIGTERM, instead of breaking off at once; the second one breaks off.
 
     Without `wanted`, and outside of the main thread, which alone hears signals, nothing changes.
     """
@@ -156,18 +167,22 @@ def noted_interruption(wanted: bool = True) -> Iterator[Interruption]:
 
     def note(*_: object) -> None:
         noted.asked = True
-        signal.signal(signal.SIGINT, before)
+        restore()
         if noted.at_once:
             raise KeyboardInterrupt
         if os.getpid() == owner:  # processes that make samples inherit this
             print("\nstopping after this update, with the state kept (once more: at once)", flush=True)
 
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     owner = os.getpid()
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:

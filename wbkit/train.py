@@ -278,23 +278,27 @@ class Loop:
         """Whether the deadline of any process has passed, or somebody pressed Ctrl-C."""
         if self.interruption.asked:
             return True
-        if self.deadline is None:
-            return False
-        late = torch.tensor(float(time.monotonic() > self.deadline), device=self.hardware.device)
-        if self.world > 1:
-            torch.distributed.all_reduce(late)
-        return late.item() > 0
+        return self.deadline is not None and self._anywhere(time.monotonic() > self.deadline)
 
     def _check_readable(self, batches: list[dict], state: Progress) -> None:
-        """Stop at a picture that cannot be read, with nothing lost."""
+        """Stop at a picture that cannot be read, in all processes, with nothing lost."""
         failures = [failure for batch in batches for failure in batch["failures"]]
+        if not self._anywhere(bool(failures)):
+            return
+        self.keep(state)
+        problem = "another process met a picture that cannot be used"
         if failures:
-            self.keep(state)
-            index, problem = failures[0]
-            raise InputError(
-                f"{self.dataset.describe(index)} cannot be used: {problem}",
-                f"Mend or remove it; the state after {state.step} updates is kept, --resume goes on from it",
-            )
+            problem = f"{self.dataset.describe(failures[0][0])} cannot be used: {failures[0][1]}"
+        remedy = "Mend or remove it; the state after {} updates is kept, --resume goes on from it"
+        raise InputError(problem, remedy.format(state.step))
+
+    def _anywhere(self, here: bool) -> bool:
+        """Whether something is so in any of the processes, in each of which this is called."""
+        if self.world == 1:
+            return here
+        shared = torch.tensor(float(here), device=self.hardware.device)
+        torch.distributed.all_reduce(shared)
+        return shared.item() > 0
 
     def _check_finite(self, loss: float, norm: float, batches: list[dict], step: int) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):

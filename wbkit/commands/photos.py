@@ -171,7 +171,8 @@ def _boxes_of(
     """(n, 5) x, y, width, height, score for every picture.
 
     A mapping is looked up by name, an annotation file by the names in it; a detection file, which has no
-    names, by the ids of `annotations` or by the number in the name. `content` is the file's.
+    names, by the ids of `annotations` (who is not in it has nobody) or by the number in the name. `content`
+    is the file's.
     """
     if _is_annotations(content):
         keys, boxes = ids_by_name(paths, boxes_file), _labelled_boxes(boxes_file)
@@ -181,6 +182,8 @@ def _boxes_of(
     else:
         keys = image_ids if annotations else [_number(path) for path in paths]
         boxes = _detected_boxes(boxes_file)
+        if annotations and any(image_id in boxes for image_id in image_ids):
+            boxes = {image_id: np.zeros((0, 5)) for image_id in image_ids} | boxes
     for key, name in zip(keys, _names(paths), strict=True):
         if key not in boxes:
             others = [key for key in boxes if isinstance(key, str) and key not in _names(paths)]

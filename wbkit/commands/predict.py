@@ -38,12 +38,12 @@ def predict_files(options: argparse.Namespace) -> None:
     photos = list_photos(options.images, options.boxes, options.min_box_score, options.annotations)
     out = results_place(options.out, photos)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    earlier = out.exists() and all(map(has_ended, journals(out)))  # before another process begins its own
     predictor, detector = _predictor_and_detector(options, rank, world)
     if rank == 0 and (dropped := sum(photo.dropped for photo in photos)):
         print(f"left out: {count(dropped, 'box', 'boxes')} of a score below {options.min_box_score:g}")
     for folder in options.images if rank == 0 else []:
         print(passed_over(folder), end="")
-    earlier = out.exists() and all(map(has_ended, journals(out)))
     journal = Journal(out, rank, world, _how(options, predictor, detector), options.resume)
     if rank == 0 and options.resume:
         known = sum(_is_done(journal, photo, out.parent) for photo in photos)

@@ -107,7 +107,9 @@ def write(out: Path, records: list[dict], parts: tuple[str, ...] | None, video: 
         return write_json(out, records)
     table = as_table(records, video)
     with atomic_write(out) as temporary:
-        table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
+        table[table.part.isin(parts or table.part)].to_csv(
+            temporary, index=False, float_format="%.4f", errors="backslashreplace"
+        )  # names of files need not be text
 
 
 def as_table(records: list[dict], video: bool) -> pd.DataFrame:

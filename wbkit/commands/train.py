@@ -47,7 +47,9 @@ def train(options: argparse.Namespace) -> None:
         dataset = training_samples(options, recipe, talk=first)
         out = options.out or Path("outputs/train") / recipe.name
         validate = validation(options, recipe, hardware.resolved(), talk=first)
-        told = identity(recipe, len(dataset), options.seed, recipe.schedule.batch_size, dataset.fingerprint())
+        shares = rank_and_world()[1] if isinstance(dataset, SyntheticPeople) else 1
+        batch, samples = recipe.schedule.batch_size, len(dataset)
+        told = identity(recipe, samples, options.seed, batch, dataset.fingerprint(), shares)
         run = Run(out, told, options.resume) if first else _state_only(out, told, options.resume)
         model = initial_model(options, recipe, talk=first)
         if first:

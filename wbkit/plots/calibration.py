@@ -19,7 +19,8 @@ def plot_calibration(
     """Reliability diagrams with the ECE in words, and a histogram of the scores below each.
 
     Bars reach to what is right at each score, the hatched piece is the gap to the diagonal: above the bar it
-    means overconfidence, inside it the opposite.
+    means overconfidence, inside it the opposite. Persons' bins hold equally many each, so their histogram
+    shows density.
 
     Args:
         reliability: of `keypoint_calibration` or `instance_calibration`.
@@ -38,8 +39,10 @@ def plot_calibration(
         rows = reliability if persons else reliability[reliability["part"] == part]
         color = _PERSON_COLOR if persons else PART_STYLES[part][0]
         _diagram(ax, rows, color)
-        finish(ax, f"{words(part)}: ECE {errors[part]:.3f}", xlim=(0, 1), ylim=(0, 1.02))
-        _histogram(ax, rows, color)
+        span = min(0, rows["low"].min()), max(1, rows["high"].max())
+        said = f"ECE {errors[part]:.3f}" if span == (0, 1) else "scores beyond 0 to 1"
+        finish(ax, f"{words(part)}: {said}", xlim=span, ylim=(0, 1.02))
+        _histogram(ax, rows, color, dense=persons)
         ax.set_xticklabels([])
     figure = axes[0].figure
     figure.get_layout_engine().set(hspace=0.12)
@@ -59,13 +62,14 @@ def _diagram(ax: Axes, rows: pd.DataFrame, color: str) -> None:
     ax.plot(rows["score"], rows["right"], "o", color="black", ms=3.5)
 
 
-def _histogram(ax: Axes, rows: pd.DataFrame, color: str) -> None:
-    """Share of the scores in each bin, below the diagram."""
+def _histogram(ax: Axes, rows: pd.DataFrame, color: str, dense: bool) -> None:
+    """Share of the scores in each bin, below the diagram; dense: a bar's area is the share."""
     below = ax.inset_axes([0, -0.34, 1, 0.26])
     width = (rows["high"] - rows["low"]).clip(lower=0.004)
-    share = rows["count"] / rows["count"].sum()
-    below.bar(rows["low"], share, width=width, align="edge", color=color, edgecolor="white", linewidth=0.6)
-    below.set_ylim(0, max(1.15 * share.max(), 0.01))
-    finish(below, "", xlim=(0, 1), xlabel=f"score ({rows['count'].sum():,})")
-    below.yaxis.set_major_formatter("{x:.0%}")
+    height = rows["count"] / rows["count"].sum() / (width if dense else 1)
+    below.bar(rows["low"], height, width=width, align="edge", color=color, edgecolor="white", linewidth=0.6)
+    below.set_ylim(0, max(1.15 * height.max(), 0.01))
+    finish(below, "", xlim=ax.get_xlim(), xlabel=f"score ({rows['count'].sum():,})")
+    below.yaxis.set_major_formatter("{x:.3g}" if dense else "{x:.0%}")
+    below.set_ylabel("density" if dense else "", fontsize=8)
     below.tick_params(labelsize=8)

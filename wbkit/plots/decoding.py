@@ -76,7 +76,7 @@ def _places(ax: Axes, peak, quarter, dark, truth) -> None:
         color, marker, _ = DECODER_STYLES[name]
         ax.plot(*place, marker, color=color, mec="white", ms=9, mew=0.8, ls="none", label=name)
     if truth is not None:
-        ax.plot(*truth, "+", color="#D55E00", ms=15, mew=2, ls="none", label="truth")
+        ax.plot(*truth, "o", color="#CC3CA0", mfc="none", ms=14, mew=2, ls="none", label="truth")
 
 
 def _quadratic(logs: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, dx, dy) -> np.ndarray:
@@ -168,7 +168,7 @@ def plot_sizes(table: pd.DataFrame, column: str = "error") -> Axes:
     """Error (or AP) over the input sizes of a `size_ablation`: solid markers unbiased, open ones biased.
 
     Args:
-        table: of `wbkit.study.sizes.size_ablation`; UDP's step is left out where it draws over DARK's.
+        table: of `wbkit.study.sizes.size_ablation`; UDP's step is left out: it would lie on DARK's.
     """
     ax = plt.subplots(figsize=(5.4, 4), layout="constrained")[1]
     sizes = list(table.index.get_level_values("size").unique())

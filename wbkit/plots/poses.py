@@ -88,7 +88,7 @@ def _draw_points(picture: np.ndarray, places: list, visible: np.ndarray, thickne
 
 def fixed_points(points: np.ndarray) -> np.ndarray:
     """Finite places (..., 2), picture px, in sixteenths of a px as OpenCV draws with SUBPIXEL_BITS, int32."""
-    limit = 2**14  # px; far points are cut off before OpenCV's integers overflow
+    limit = 2**15  # px; far points are cut off before OpenCV's integers overflow
     return np.rint(np.maximum(np.minimum(points, limit), -limit) * 2**SUBPIXEL_BITS).astype(np.int32)
 
 
@@ -126,6 +126,8 @@ def show_heatmap(
 
 def show_poses(pictures: Sequence[np.ndarray], titles: Sequence[str], *, columns: int = 3) -> Sequence[Axes]:
     """Pictures side by side, each in its own aspect ratio: returns one Axes a picture."""
+    if not len(pictures):
+        raise InputError("there is nothing to draw", "Give at least one picture")
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     aspect = float(np.mean([picture.shape[1] / picture.shape[0] for picture in pictures]))

@@ -7,12 +7,14 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
+from wbkit.errors import InputError
+
 PART_STYLES = {
     "body": ("#0072B2", "-"),
     "foot": ("#E69F00", "--"),
     "face": ("#CC79A7", "-"),
     "lefthand": ("#009E73", "-."),
-    "righthand": ("#56B4E9", "--"),
+    "righthand": ("#56B4E9", ":"),
     "wholebody": ("#000000", "-"),
 }
 """Colour and line style of each part: a second cue for readers who cannot tell the colours apart."""
@@ -56,7 +58,9 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def panels(count: int, *, columns: int, width: float, height: float, **options) -> list[Axes]:
-    """`count` Axes in rows, each of that size in inches."""
+    """`count` Axes in rows, each of that size in inches; InputError for none."""
+    if not count:
+        raise InputError("there is nothing to draw", "Look at the table and the filters: no row is left")
     columns = min(columns, count)
     rows = -(-count // columns)
     figure, axes = plt.subplots(

@@ -153,7 +153,7 @@ def _widths(
 
 
 def _far_sd(heatmaps: Tensor, positions: Tensor, kept: Tensor, sigma: float) -> float:
-    """Root mean square of the maps at more than `_FAR` sigmas, along either axis, from their peaks."""
+    """Root mean square of the maps at more than `_FAR` sigmas, along both axes, from their peaks."""
     h, w = heatmaps.shape[2:]
     x, y = positions[kept].T
     away_x = (torch.arange(w) - x[:, None]).abs() > _FAR * sigma  # (M, w)

@@ -188,7 +188,7 @@ def nearest_depth(w, far_w, out):
 
 @_jit
 def majority(face, face_person, out):
-    """Person id of every pixel, the most frequent of its 2 x 2 samples (smaller id on a tie) -> out (H, W)
+    """Person id of every pixel, the most frequent of its 2 x 2 samples (larger id on a tie) -> out (H, W)
     int16."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):

@@ -58,7 +58,7 @@ def make_picture(
     """Picture `index` of a seed: rendered people and their labels, always the same.
 
     Args:
-        persons: how many people; None: 1-6 at random.
+        persons: how many people at most (who finds no room is left out); None: 1-6 at random.
         mix: "everyday", or "hard": more people who sit, squat, turn away, stand far off, more hands near by.
     """
     rng = scene.random_generator(seed, index)

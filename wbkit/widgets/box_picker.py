@@ -48,8 +48,8 @@ class BoxPicker(Explorer):
         keep = shell.checkbox("keep earlier boxes", state.keep, "to mark several people")
         self.bind(threshold=threshold, keep=keep)
         self.sides = [
-            shell.slider(name, 0, 0, 1, 1, "d", "of the last box, px of the photo")
-            for name in ("box left", "box top", "box width", "box height")
+            shell.slider(name, least, least, 1, 1, "d", "of the last box, px of the photo")
+            for name, least in (("box left", 0), ("box top", 0), ("box width", 1), ("box height", 1))
         ]
         for side in self.sides:
             side.continuous_update = False  # each value is a forward pass
@@ -144,6 +144,8 @@ class BoxPicker(Explorer):
         box = (x, y, min(w, width - 1 - x), min(h, height - 1 - y))
         if min(box[2:]) >= 1:
             self.change(boxes=(*self.state.boxes[:-1], box))
+        else:
+            self.follow()
 
     def follow(self) -> None:
         """Bring the controls, the box's sliders too, in line with the state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 from dataclasses import dataclass
 from functools import lru_cache
@@ -132,4 +133,5 @@ def download_link(table: pd.DataFrame, file_name: str) -> str:
     content = base64.b64encode(text.getvalue().encode()).decode()
     look = "color:#0072b2;text-decoration:underline"  # Jupyter's own style hides that it is a link
     href = f"data:text/csv;base64,{content}"
-    return f'<a download="{file_name}" style="{look}" href="{href}">Download {file_name}</a>'
+    name = html.escape(file_name, quote=True)
+    return f'<a download="{name}" style="{look}" href="{href}">Download {name}</a>'

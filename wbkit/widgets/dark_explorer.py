@@ -24,7 +24,7 @@ class DarkExplorer(Explorer):
             ),
             sigma=shell.slider("sigma", state.sigma, 0.5, 4.0, 0.1, ".1f", "of the Gaussian, heatmap px"),
             noise=shell.slider("noise", state.noise, 0.0, 0.3, 0.01, tip="share of the Gaussian's height"),
-            kernel=shell.slider("blur kernel", state.kernel, 1, 21, 2, "d", "of DARK's modulation, px"),
+            kernel=shell.dropdown("blur kernel", range(1, 22, 2), state.kernel, "of DARK's modulation, px"),
             size=shell.dropdown("input size", sizes, state.size, "how much of the photo a pixel stands for"),
             unbiased=shell.dropdown("encoding", encodings, state.unbiased),
         )

@@ -116,6 +116,8 @@ class FailureBrowser(Explorer):
             f"Chosen: person {row['person_id']} in image {row['image_id']}, OKS {oks}, score {score}, "
             f"{failure_scene.value_words(row, state)}."
         )
+        if fault := self.scene.faults.get(int(row["image_id"])):
+            about += f" <b>Its picture cannot be shown:</b> {escape(fault)}"
         causes = person["cause"].value_counts()
         counts = ", ".join(f"{count} {name}" for name, count in causes[causes > 0].items())
         main = CLASSES[str(row["cause"])]
@@ -156,7 +158,8 @@ def failure_browser(
         images: the folder of the pictures, or a mapping from image id to a file or to pixels; None: points
             are drawn without pictures.
         model: a Predictor whose heatmaps (of its first look) are shown for the chosen failure, if it is
-            at hand. Results of two looks need not lie on their peaks.
+            at hand: in the detection's box where the results have it, else in the annotation's, or around
+            the labels where only a table is given. Results of two looks need not lie on their peaks.
         chosen: filters to begin with, fields of `BrowserState`, such as part="lefthand";
             cause="any, person found" leaves out people whom no detection found.
 
@@ -165,12 +168,23 @@ def failure_browser(
     """
     if model is not None:
         require_predictor(model)
-    names: dict[int, str] = {}
+    names, boxes = {}, None
     if isinstance(source, pd.DataFrame):
         table = source
     else:
         analysis = analyse(source, results)
         table = keypoint_table(analysis)
         ids, files = analysis.annotations.image_ids.tolist(), analysis.annotations.file_names.tolist()
-        names = dict(zip(ids, files, strict=True))
-    return FailureBrowser(FailureScene(table, pictures_in(images, names), model), BrowserState(**chosen))
+        names, boxes = dict(zip(ids, files, strict=True)), _boxes(analysis)
+    scene = FailureScene(table, pictures_in(images, names), model, boxes)
+    return FailureBrowser(scene, BrowserState(**chosen))
+
+
+def _boxes(analysis: Analysis) -> dict[int, np.ndarray]:
+    """Of each person, by its number: the box of its detection if it has one, else the label's."""
+    pairs, given = analysis.pairs, analysis.results.boxes_xywh
+    boxes = dict(enumerate(analysis.annotations.boxes_xywh))
+    for person, detection in zip(pairs.persons[pairs.found], pairs.detections[pairs.found], strict=True):
+        if np.isfinite(given[detection]).all():
+            boxes[int(person)] = given[detection]
+    return boxes

@@ -77,23 +77,70 @@ class BrowserState:
         return sized & (scored | ((score >= self.scores[0]) & (score <= top)))
 
 
-class FailureScene:
-    """A keypoint table with its pictures, and a model if there is one."""
+_NEEDED = (
+    "image_id person person_id part keypoint v x y x_pred y_pred error_px similarity score cause "
+    "confused_keypoint person_area person_oks person_score"
+).split()
 
-    def __init__(self, table: pd.DataFrame, pictures: Pictures, predictor: Predictor | None = None):
-        missing = {"image_id", "person", "keypoint", "cause", "x_pred", "similarity"} - set(table.columns)
-        if missing:
-            raise InputError(
-                f"the table has no column {', '.join(sorted(missing))}",
-                "Give wbkit.failures.keypoint_table(...)",
-            )
-        self.table, self.predictor = table.reset_index(drop=True), predictor
-        self.pictures = lru_cache(maxsize=32)(pictures)
+
+def checked_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `keypoint_table`, whole and with its own numbers of rows.
+
+    Raises:
+        InputError: it lacks columns, or rows of some person.
+    """
+    missing = sorted(set(_NEEDED) - set(table.columns))
+    if missing:
+        raise InputError(
+            f"the table has no column {', '.join(missing)}", "Give wbkit.failures.keypoint_table(...)"
+        )
+    table = table.reset_index(drop=True)
+    whole = (
+        len(table) % NUM_KEYPOINTS == 0
+        and (
+            table["keypoint"].astype(str).to_numpy() == np.tile(KEYPOINTS, len(table) // NUM_KEYPOINTS)
+        ).all()
+    )
+    if not whole or np.ptp(table["person"].to_numpy().reshape(-1, NUM_KEYPOINTS), axis=1).any():
+        raise InputError(
+            "the table has not all 133 rows of each of its people, one person after the other",
+            "Give the whole keypoint_table, or all rows of some people; the browser itself filters",
+        )
+    return table
+
+
+class FailureScene:
+    """A keypoint table with its pictures, and a model if there is one.
+
+    Args:
+        boxes: person of the table -> the box (4,) xywh image px that the model looks into; who has none gets
+            one around the labels.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        pictures: Pictures,
+        predictor: Predictor | None = None,
+        boxes: Mapping[int, np.ndarray] | None = None,
+    ):
+        self.table, self.predictor = checked_table(table), predictor
+        self.boxes, self.faults = boxes or {}, {}
+        self._give = pictures
+        self.pictures = lru_cache(maxsize=32)(self._picture)
         self.ranking = lru_cache(maxsize=8)(self._ranking)
         self.box_of = lru_cache(maxsize=1024)(self._box)
         self.tile = lru_cache(maxsize=8 * PAGE)(self._tile)
         self.heatmaps = lru_cache(maxsize=16)(self._heatmaps)
         self._first = dict(zip(*np.unique(self.table["person"], return_index=True), strict=True))
+
+    def _picture(self, image_id: int) -> np.ndarray | None:
+        """Its pixels; None, and a word in `faults`, where it cannot be read."""
+        try:
+            return self._give(image_id)
+        except InputError as error:
+            self.faults[image_id] = str(error)
+            return None
 
     def _ranking(self, state: BrowserState) -> pd.DataFrame:
         """All that pass, worst first."""
@@ -144,9 +191,8 @@ class FailureScene:
         row = self.table.iloc[self._first[person]]
         labels = self.person(row)[["x", "y", "v"]].to_numpy(float)
         image = self.pictures(int(row["image_id"]))
-        return HeatmapScene(
-            Person(image, self.box_of(row["person"]), np.nan_to_num(labels), ""), self.predictor
-        )
+        box = self.boxes.get(person, self.box_of(person))
+        return HeatmapScene(Person(image, box, np.nan_to_num(labels), ""), self.predictor)
 
     # --- clicking ---
 

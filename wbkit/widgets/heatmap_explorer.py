@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ class HeatmapExplorer(Explorer):
                 "blur kernel", kernels, state.kernel, "of DARK's distribution modulation"
             ),
             "noise": shell.slider("noise", state.noise, 0.0, 0.3, 0.01, tip="share of the map's maximum"),
-            "whole_part": shell.checkbox("whole part", state.whole_part, "maps of all keypoints of the part"),
+            "whole_part": shell.checkbox(
+                "whole part", state.whole_part, "predicted maps of all keypoints of the part"
+            ),
         }
         self.bind(keypoint=self.keypoint, **controls)
         self.part.observe(self._part_chosen, "value")
@@ -78,7 +81,8 @@ class HeatmapExplorer(Explorer):
     def summary(self) -> str:
         """See `Explorer`."""
         s = self.state
-        part = PART_OF_KEYPOINT[s.keypoint] + (", whole part" if s.whole_part else "")
+        whole = s.whole_part and s.source == "predicted"
+        part = PART_OF_KEYPOINT[s.keypoint] + (", whole part" if whole else "")
         shown = f"{KEYPOINTS[s.keypoint]} ({part})"
         source = f"target of sigma {s.sigma:.1f}" if s.source == "target" else "predicted map"
         noise = f"noise {s.noise:.2f}" if s.noise else "no noise"
@@ -105,7 +109,9 @@ class HeatmapExplorer(Explorer):
         if truth is not None:
             places = (truth / scale, truth, scene.to_image(truth, state.size))
             lines.append([shell.sign("truth"), *map(_pair, places), ""])
-        said = f"<b>{self.summary()}</b>. {scene.person.name}; the map's maximum is {heatmap.max():.2f}."
+        said = (
+            f"<b>{self.summary()}</b>. {escape(scene.person.name)}; the map's maximum is {heatmap.max():.2f}."
+        )
         return shell.spoken(said + shell.html_table(header, lines))
 
 

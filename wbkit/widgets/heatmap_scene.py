@@ -181,7 +181,8 @@ class HeatmapScene:
         canvas.paste(picture, self._draw_crop(state), 0, _TITLE)
         name = KEYPOINTS[state.keypoint]
         kind = "predicted" if state.source == "predicted" else "target"
-        shown = f"all of {PART_OF_KEYPOINT[state.keypoint]}, {name}" if state.whole_part else name
+        whole = state.whole_part and state.source == "predicted"
+        shown = f"all of {PART_OF_KEYPOINT[state.keypoint]}, {name}" if whole else name
         canvas.text(picture, (0, 2), f"{shown}: {kind} heatmap", bold=True)
         title = "Log of the blurred map; DARK reads the frame"
         column, _ = draw_column(self.patch(state), title, picture.shape[0])

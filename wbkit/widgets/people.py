@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +62,11 @@ def as_person(
         InputError: the picture cannot be read, or labels are not (133, 2 or 3).
     """
     if image is None:
-        return largest_person()
+        image = largest_person()
     if isinstance(image, Person):
-        return image
+        given = {} if box_xywh is None else {"box_xywh": np.asarray(box_xywh, float)}
+        given |= {} if labels is None else {"labels": checked_labels(labels)}
+        return replace(image, **given)
     name = "your picture" if isinstance(image, np.ndarray) else Path(image).name
     pixels = image if isinstance(image, np.ndarray) else read_image(image)
     if box_xywh is None:
