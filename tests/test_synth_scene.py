@@ -1,5 +1,7 @@
 """Labels of rendered scenes: visible points on their own person, mirrors, poses without overlap."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -57,6 +59,57 @@ def test_visible_points_lie_on_their_own_person(rendered):
     assert good / total >= 0.999
 
 
+def first_surface(mesh, eye, point, faces):
+    """How far before a point the first of the faces on its line of sight is, m, and which; -inf, -1: none."""
+    corners = mesh.vertices[mesh.faces[faces]].astype(float)  # (F, 3 corners, 3)
+    way, edges, off = point - eye, corners[:, 1:] - corners[:, :1], eye - corners[:, 0]
+    across, turned = np.cross(way, edges[:, 1]), np.cross(off, edges[:, 0])  # Moeller and Trumbore (1997)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = (edges[:, 0] * across).sum(1)
+        u, v = (off * across).sum(1) / scale, (turned @ way) / scale
+        share = (edges[:, 1] * turned).sum(1) / scale  # of the way
+        weights = np.stack([1 - u - v, u, v], 1)
+        hit = (weights >= 0).all(1) & (share > 1e-6)
+        hit &= (weights * mesh.clip[mesh.faces[faces]]).sum(1) >= 0  # surfaces end at hems
+    if not hit.any():
+        return -np.inf, -1
+    first = np.flatnonzero(hit)[np.argmin(share[hit])]
+    return (1 - share[first]) * np.linalg.norm(way), faces[first]
+
+
+def test_what_is_seen_is_the_first_surface_of_its_own_body(rendered):
+    """Rays against every triangle: what is called seen lies on or just under the person's own surface.
+
+    And what lies on it is called seen, and what something hides is called hidden. On edges a pixel decides
+    otherwise than a ray now and then.
+    """
+    limits = {"body": (0.05, 0.22), "foot": (0.03, 0.07), "face": (0.01, 0.04), "lefthand": (0.01, 0.08)}
+    limits["righthand"] = limits["lefthand"]  # m: so near is as good as on it; so far is behind it
+    rows = []
+    for one, picture in rendered[:6]:
+        mesh, eye = one.near, one.camera.position.astype(float)
+        places, depth = one.camera.project(mesh.vertices)
+        low, high = (f(places[mesh.faces], 1) for f in (np.min, np.max))  # (F, 2) px
+        partly_behind = ~(depth[mesh.faces] > 0).all(1)
+        for number, _, points in _exact(one, picture):
+            for part, (least, most) in limits.items():
+                for k in np.arange(133)[PARTS[part]][:: 3 if part == "face" else 1]:
+                    if points[k, 2]:
+                        at = points[k, :2]
+                        faces = np.flatnonzero(partly_behind | ((low <= at) & (at <= high)).all(1))
+                        gap, face = first_surface(mesh, eye, one.people[number].keypoints[k], faces)
+                        own = face >= 0 and mesh.person[face] == number
+                        rows.append((points[k, 2] == 2, own, gap, gap <= most, abs(gap) <= least))
+    seen, own, gap, near, on_it = np.array(rows).T
+    seen, own, near, on_it = seen > 0, own > 0, near > 0, on_it > 0
+    hidden, behind = ~own & (gap > 0.05), own & (gap > 0.25)
+    assert min(seen.sum(), hidden.sum(), behind.sum()) > 30
+    assert (near & own)[seen].mean() > 0.94
+    assert seen[own & on_it].mean() > 0.97
+    assert seen[hidden].mean() < 0.04  # by others
+    assert seen[behind].mean() < 0.02  # by oneself
+
+
 def test_every_state_of_visibility_occurs(rendered):
     states = np.concatenate([points[:, 2] for one, p in rendered for *_, points in _exact(one, p)])
     assert all((states == v).mean() > 0.03 for v in (0, 1, 2))
@@ -73,9 +126,28 @@ def test_keypoints_are_projected_exactly(rendered):
     assert not points[~labelled].any()
 
 
+def mirrored(one):
+    """The scene in a mirror: x changes sign, left and right of every person change places."""
+    sides = {".L": ".R", ".R": ".L"}
+    swapped = [name[:-2] + sides.get(name[-2:], name[-2:]) for name in REGIONS]
+    other, flip = np.array([REGIONS.index(name) for name in swapped], np.int16), np.array([-1, 1, 1])
+
+    def turned(mesh):
+        vertices, normals = (np.float32(x * flip) for x in (mesh.vertices, mesh.normals))
+        return replace(mesh, vertices=vertices, normals=normals, region=other[mesh.region])
+
+    people = [
+        replace(p, keypoints=(p.keypoints * flip)[FLIP_INDICES], mesh=turned(p.mesh)) for p in one.people
+    ]
+    c = one.camera
+    view = replace(c, position=c.position * flip, axes=np.diag(flip) @ c.axes @ np.diag(flip))
+    light = replace(one.light, lights=one.light.lights * [*flip, 1, 1, 1])
+    return replace(one, people=people, near=turned(one.near), far=turned(one.far), camera=view, light=light)
+
+
 def test_a_mirrored_scene_has_mirrored_labels(rendered):
     for one, picture in rendered[:5]:
-        other = one.mirrored()
+        other = mirrored(one)
         again = scene.render_scene(other, np.random.default_rng(0))
         np.testing.assert_array_equal(again.buffers.person[:, ::-1].shape, picture.buffers.person.shape)
         assert (again.buffers.person[:, ::-1] == picture.buffers.person).mean() > 0.999
@@ -96,10 +168,10 @@ def test_depth_order_decides_who_hides_whom():
     for away in (-1.5, 1.5):  # the copy stands before the first person, then behind
         shift = np.array([0, away, 0])
         mesh = first.mesh.moved(np.eye(3), shift)
-        mesh = scene.replace(mesh, person=np.where(mesh.person >= 0, 1, -1).astype(mesh.person.dtype))
-        copy = scene.replace(second, keypoints=first.keypoints + shift, mesh=mesh)
+        mesh = replace(mesh, person=np.where(mesh.person >= 0, 1, -1).astype(mesh.person.dtype))
+        copy = replace(second, keypoints=first.keypoints + shift, mesh=mesh)
         near = scene.join([first.mesh, mesh])
-        whole = scene.replace(one, people=[first, copy], near=near, camera=view)
+        whole = replace(one, people=[first, copy], near=near, camera=view)
         picture = scene.render_scene(whole, np.random.default_rng(0))
         (_, one_mask, one_points), (_, copy_mask, copy_points) = _exact(whole, picture)
         before, behind = (copy_points, one_points) if away < 0 else (one_points, copy_points)

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wbkit.keypoints import FLIP_INDICES
 from wbkit.synth import camera as cameras
 from wbkit.synth.arms import SEATED
 from wbkit.synth.backgrounds import build_place
 from wbkit.synth.body import Body, load_body
 from wbkit.synth.clothes import dress
 from wbkit.synth.expressions import sample_face
-from wbkit.synth.fields import REGIONS, load_fields, region
+from wbkit.synth.fields import load_fields
 from wbkit.synth.poses import HARD_KINDS, KINDS, mirror_pose, sample_pose
 from wbkit.synth.props import FRAMES
 from wbkit.synth.render import Buffers, Camera, Light, Mesh, Surfaces, join, render
@@ -63,35 +62,6 @@ class Scene:
     camera: Camera
     light: Light
     surfaces: Surfaces
-
-    def mirrored(self) -> Scene:
-        """The scene in a mirror: x changes sign, left and right of every person change places."""
-        people = [
-            replace(p, keypoints=(p.keypoints * [-1, 1, 1])[FLIP_INDICES], mesh=_mirror_mesh(p.mesh))
-            for p in self.people
-        ]
-        c, flip = self.camera, np.diag([-1.0, 1, 1])
-        lights = self.light.lights * [-1, 1, 1, 1, 1, 1]
-        camera = replace(c, position=c.position * [-1, 1, 1], axes=flip @ c.axes @ flip)
-        return replace(
-            self,
-            people=people,
-            near=_mirror_mesh(self.near),
-            far=_mirror_mesh(self.far),
-            camera=camera,
-            light=replace(self.light, lights=lights),
-        )
-
-
-def _mirror_mesh(mesh: Mesh) -> Mesh:
-    swap = {".L": ".R", ".R": ".L"}
-    other = np.array(
-        [region(n[:-2] + swap[n[-2:]]) if n[-2:] in swap else i for i, n in enumerate(REGIONS)], np.int16
-    )
-    flip = np.float32([-1, 1, 1])
-    return replace(
-        mesh, vertices=mesh.vertices * flip, normals=mesh.normals * flip, region=other[mesh.region]
-    )
 
 
 @dataclass(frozen=True, eq=False)
