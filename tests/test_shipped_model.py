@@ -12,7 +12,7 @@ from wbkit.commands.models import load_predictor, shipped_model, zoom_weights
 from wbkit.data import Persons, find_coco_folder
 from wbkit.files import data_folder
 from wbkit.runs import AP_COLUMNS, COLUMNS
-from wbkit.zoom import GROWTH, part_boxes, where_to_look
+from wbkit.zoom import FOUND_SCORE, GROWTH, part_boxes, where_to_look
 
 ROOT = Path(__file__).resolve().parents[1]
 CARD = ROOT / "data" / "models" / "README.md"
@@ -56,9 +56,9 @@ def test_it_has_learnt_people(measured):
     looks, table, _, _ = measured
     assert table.AP["body"] > 0.68
     assert table.AP["foot"] > 0.62
-    assert table.AP["wholebody"] > {"one": 0.48, "two": 0.53}[looks]
-    assert table.AP["face"] > {"one": 0.60, "two": 0.68}[looks]
-    assert table.AP["hand"] > {"one": 0.36, "two": 0.42}[looks]
+    assert table.AP["wholebody"] > {"one": 0.48, "two": 0.55}[looks]
+    assert table.AP["face"] > {"one": 0.60, "two": 0.71}[looks]
+    assert table.AP["hand"] > {"one": 0.36, "two": 0.44}[looks]
 
 
 @pytest.mark.parametrize("measured", ["one"], indirect=True)
@@ -68,11 +68,12 @@ def test_the_first_look_finds_hands_too_small(measured):
     person, part, boxes = where_to_look(keypoints, persons.image_sizes_wh)
     labelled = part_boxes(persons.keypoints[..., :2], persons.keypoints[..., 2] > 0)[0]  # (N, 3, 4)
     sides = labelled[person, part, 2]  # (M,) px
-    for j, growth in enumerate(GROWTH):
+    found = part_boxes(keypoints[..., :2], keypoints[..., 2] > FOUND_SCORE)[0][person, part, 2]  # (M,) px
+    for j in range(len(GROWTH)):
         known = (part == j) & (sides >= 6)
         grown = np.median(boxes[known, 2] / sides[known])
-        assert 1 < grown < 1.15
-        assert grown / growth < (0.98, 0.85, 0.85)[j]
+        assert 1 < grown < 1.25
+        assert np.median(found[known] / sides[known]) < (1.05, 0.85, 0.85)[j]
 
 
 def test_its_files_are_small():

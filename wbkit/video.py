@@ -216,18 +216,20 @@ def _set_right(people: list[Person], found: FoundPeople) -> list[Person]:
 def _recognised(people: list[Person], keypoints: np.ndarray, scores: np.ndarray, newest: int) -> list[Person]:
     """People with the points that were found, (n, K, 2) and (n, K), or without: then they are missed.
 
-    New ones who are there get the numbers after `newest`.
+    New ones who are there get the numbers after `newest`. The body says who is who: in a crop where somebody
+    is hidden, face and hands are often another's.
     """
-    sure = scores > SURE  # (n, K)
+    body, sure = keypoints[:, PARTS["body"]], scores[:, PARTS["body"]] > SURE  # (n, 17, 2), (n, 17)
     areas = np.array([p.box_xywh[2:].prod() for p in people])
-    agreement = np.array([_agreement(p, k, s) for p, k, s in zip(people, keypoints, sure, strict=True)])
-    there = sure[:, PARTS["body"]].sum(1) >= SMALLEST_BODY  # (n,)
+    agreement = np.array([_agreement(p, k, s) for p, k, s in zip(people, body, sure, strict=True)])
+    there = sure.sum(1) >= SMALLEST_BODY  # (n,)
     ranks = np.where(there, agreement, -3)  # who is expected there comes first
-    kept = oks_nms(keypoints, ranks, areas, ONE, SIGMAS[: keypoints.shape[1]])
+    kept = oks_nms(body, ranks, areas, ONE, SIGMAS[PARTS["body"]])
     found = []
     for i, person in enumerate(people):
         if there[i] and i in kept:
-            step = np.median((keypoints[i] - person.keypoints)[sure[i]], 0) if len(person.scores) else 0
+            before = person.keypoints[PARTS["body"]]  # (17, 2), of somebody new (0, 2)
+            step = np.median((body[i] - before)[sure[i]], 0) if len(before) else 0
             now = {"keypoints": keypoints[i], "scores": scores[i], "missed": 0, "seen": person.seen + 1}
             if person.number == NEW:
                 now["number"] = newest = newest + 1
@@ -238,9 +240,9 @@ def _recognised(people: list[Person], keypoints: np.ndarray, scores: np.ndarray,
 
 
 def _agreement(person: Person, keypoints: np.ndarray, sure: np.ndarray) -> float:
-    """OKS of points (K, 2) with those expected, where both are sure; below -1 for somebody new."""
+    """OKS of body points (17, 2) with those expected, where both are sure; below -1 for somebody new."""
     if not len(person.scores):
         return person.box_score - 2
-    both = sure & (person.scores > SURE)
-    area = person.box_xywh[2:].prod()
-    return float(np.nan_to_num(oks(keypoints, person.keypoints, both, area, SIGMAS[: len(sure)]), nan=-0.5))
+    body, area = PARTS["body"], person.box_xywh[2:].prod()
+    both = sure & (person.scores[body] > SURE)
+    return float(np.nan_to_num(oks(keypoints, person.keypoints[body], both, area, SIGMAS[body]), nan=-0.5))

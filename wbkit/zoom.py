@@ -26,9 +26,10 @@ GROWTH = np.array([1.1, 1.4, 1.4])  # on the boxes of `ZOOMED`
 first look finds are too small: tests/test_shipped_model.py measures by how much."""
 WRISTS = {"lefthand": 9, "righthand": 10}
 ARM_BONES = np.array([[5, 6], [5, 7], [7, 9], [6, 8], [8, 10]])  # shoulders, upper arms, forearms
-HAND_REACH, HAND_SIDES = 0.75, (0.5, 0.9)
+HAND_REACH, HAND_SIDES = 0.6, (0.5, 0.9)
 """In longest arm bones: how far from the wrist a hand's points may be, and how large its grown box. Where the
 first look is torn between two hands, some of its points are on either, and the wrist says which are right."""
+SECOND_COUNTS = 4.0  # times as much as the first look of the same score
 SMALLEST_PX = 3.0  # side of a grown box in the picture; below that there is nothing more to see
 
 
@@ -77,6 +78,9 @@ def where_to_look(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which parts of whom the first look has found, and where.
 
+    A box is the square around the part's points, larger by `GROWTH`. Hands lie within reach of their wrist,
+    and their boxes have a size that the arm allows.
+
     Args:
         keypoints: (N, 133, 3) image px and score.
         sizes_wh: (2,) or (N, 2) px of the pictures: parts outside are left. None or 0: not known.
@@ -108,7 +112,8 @@ def where_to_look(
 def fuse(keypoints: np.ndarray, person: np.ndarray, part: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """What both looks say of faces and hands: the mean, in which each point counts by its score.
 
-    The looks err in different ways, so that their mean can be better than either.
+    The looks err in different ways, so that their mean can be better than either; the second one sees more
+    and counts `SECOND_COUNTS` times as much.
 
     Args:
         keypoints: (N, 133, 3) image px and score of the first look.
@@ -122,7 +127,8 @@ def fuse(keypoints: np.ndarray, person: np.ndarray, part: np.ndarray, seen: np.n
     for j, name in enumerate(ZOOMED):
         of_part = part == j
         first, second = keypoints[person[of_part], PARTS[name]], seen[of_part, PARTS[name]]  # (m, P, 3)
-        weights = np.maximum(np.stack([first[..., 2], second[..., 2]]), 1e-6)  # (2, m, P)
+        scores = np.stack([first[..., 2], second[..., 2]])  # (2, m, P)
+        weights = np.maximum(scores, 1e-6) * np.array([1, SECOND_COUNTS])[:, None, None]
         share = (weights[1] / weights.sum(0))[..., None]  # of the second look
         keypoints[person[of_part], PARTS[name]] = first + share * (second - first)
     return keypoints

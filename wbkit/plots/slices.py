@@ -68,7 +68,7 @@ def _whiskers(rows: pd.DataFrame, name: str) -> np.ndarray | None:
     if f"{name}_low" not in rows:
         return None
     ends = [rows[name] - rows[f"{name}_low"], rows[f"{name}_high"] - rows[name]]
-    return np.maximum(np.nan_to_num(np.array(ends, float)), 0)
+    return np.maximum(np.array(ends, float), 0)  # NaN: not known, not drawn
 
 
 def plot_sensitivity(
