@@ -219,7 +219,10 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
     np.testing.assert_allclose(compared["AP_b"], expected["AP"], atol=1e-12)
     assert len(pd.read_parquet(tmp_path / "both" / "tables" / "detections.parquet")) == 8
     assert "6 of 6 pictures were not found" in page
+    own = tmp_path / "both" / "figures" / "comparison_mine.png"
+    own.write_bytes(b"mine")
     assert main([*arguments, "--out", str(tmp_path / "both")]) == 0  # alone, into the same folder
+    own.unlink()  # it was left
     left = {path.stem for path in (tmp_path / "both").glob("*/*")}
     assert not [name for name in left if name.startswith("comparison")]
     capsys.readouterr()
@@ -327,6 +330,8 @@ def test_files_are_told_apart_by_as_little_as_it_takes(tmp_path):
 def test_an_interval_that_is_not_known_is_not_shown():
     row = pd.DataFrame({"AP": [0.5], "AP_low": [np.nan], "AP_high": [np.nan]})
     assert with_intervals(row).to_dict("list") == {"AP": ["0.500"]}
+    costs = pd.DataFrame({"AP_cost": [0.5], "AP_cost_low": [np.nan], "AP_cost_high": [np.nan]})
+    assert cost_text(next(costs.itertuples())) == "0.500"
 
 
 def test_how_many_resamples_are_behind_a_comparison():

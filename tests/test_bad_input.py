@@ -388,6 +388,7 @@ ANNOTATIONS = {
         annotation(set_number("keypoints", 4, "7")),
         ["annotation 2", '"keypoints"', "'7'", "not a number"],
     ),
+    "id too large": (annotation(set_field("id", 2**63 + 5)), ["annotation 2", '"id"', "not a number"]),
     "id not whole": (annotation(set_field("id", 1.5)), ["annotation 2", '"id"', "whole number"]),
     "unknown picture": (
         annotation(set_field("image_id", 99)),

@@ -25,7 +25,7 @@ from wbkit.checkpoints import save_pose_weights
 from wbkit.cli import build_parser, main
 from wbkit.commands.models import load_predictor
 from wbkit.commands.train import training_samples
-from wbkit.data import SyntheticPeople
+from wbkit.data import SyntheticPeople, make_loader
 from wbkit.errors import InputError
 from wbkit.hardware import Hardware
 from wbkit.hrnet import PoseNet
@@ -343,6 +343,26 @@ def test_samples_in_their_own_order_are_resumed_by_as_many_processes(tmp_path):
     for other in (1, 4):
         with pytest.raises(InputError, match="processes 2"):
             Run(tmp_path, identity(SMALL, 8, 0, 4, shares=other), resume=True)
+
+
+def test_a_cluster_that_stops_the_loaders_processes_too_costs_no_state(tmp_path, monkeypatch):
+    """Then fetching samples fails after the signal came."""
+    real = make_loader
+
+    class Stopped:
+        def __init__(self, *given):
+            self.loader = real(*given)
+
+        def __iter__(self):
+            yield next(iter(self.loader))
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Terminated.")
+
+    monkeypatch.setattr("wbkit.train.make_loader", Stopped)
+    keep = {"hardware": CPU, "progress": False, "save_every": 100}
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_model(), SMALL, Blobs(), run=Run(tmp_path, told()), **keep)
+    assert Run(tmp_path, told(), resume=True).state["step"] == 1
 
 
 def test_the_second_ctrl_c_breaks_off():

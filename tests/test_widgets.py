@@ -554,12 +554,18 @@ def test_a_picture_that_cannot_be_read_is_said_and_the_others_are_shown(labelled
 
 def test_the_model_looks_into_the_box_that_was_predicted(labelled, pictures, predictor):
     annotations, results = labelled
-    boxes = np.tile([1.0, 2.0, 30.0, 40.0], (len(results), 1))
+    boxes = np.array([1.0, 2.0, 30.0, 40.0]) + np.arange(len(results))[:, None]
     browser = failure_browser(
         annotations, replace(results, boxes_xywh=boxes), images=pictures, model=predictor
     )
     row = browser.ranked()[browser.ranked()["detection"] >= 0].iloc[0]
-    np.testing.assert_array_equal(browser.scene.heatmaps(row["person"]).person.box_xywh, boxes[0])
+    assert row["detection"] != row["person"]  # the first person is missed
+    found = browser.scene.heatmaps(row["person"]).person.box_xywh
+    np.testing.assert_array_equal(found, boxes[row["detection"]])
+    boxes[:] = 0  # none can be looked into: around the labels, as with a table only
+    empty = failure_browser(annotations, replace(results, boxes_xywh=boxes), images=pictures, model=predictor)
+    around = empty.scene.heatmaps(row["person"]).person.box_xywh
+    np.testing.assert_array_equal(around, empty.scene.box_of(row["person"]))
     plain = failure_browser(annotations, results, images=pictures, model=predictor).scene
     expected = annotations.boxes_xywh[row["person"]]
     np.testing.assert_array_equal(plain.heatmaps(row["person"]).person.box_xywh, expected)

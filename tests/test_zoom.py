@@ -173,12 +173,23 @@ def test_a_hand_ends_where_its_arm_cannot_reach(part):
     assert where_to_look(torn)[2][0, 2] == pytest.approx(240 * 1.4)
 
 
-@pytest.mark.parametrize(("length", "side"), [(40, 0.9 * 40), (70, 1.4 * 40), (200, 0.5 * 200)])
+@pytest.mark.parametrize(("length", "side"), [(40, 0.9 * 40), (70, 1.4 * 40), (180, 0.5 * 180)])
 def test_a_hand_is_as_large_as_its_arm_allows(length, side):
     keypoints = an_arm("righthand", length)
     keypoints[0, PARTS["righthand"], 0] -= 20  # 40 px wide, the wrist in its middle
     (box,) = where_to_look(keypoints)[2]
     np.testing.assert_allclose(box, [100 - side / 2, 55 - side / 2, side, side])
+
+
+def test_an_arm_of_which_little_is_known_does_not_lose_a_hand():
+    """A wrist far off whose score is a small share of the hand's, and an elbow far off."""
+    keypoints = an_arm("lefthand")
+    wrist = WRISTS["lefthand"]
+    for k in (wrist, wrist - 2):
+        keypoints[0, k] = 500 + 30 * (k == wrist), 400, 0.06
+    assert where_to_look(keypoints)[2][0, 2] == pytest.approx(0.9 * 30)  # all points count
+    keypoints = an_arm("lefthand", 540)
+    assert where_to_look(keypoints)[2][0, 2] == pytest.approx(2 * 1.4 * 40)  # not half of 540
 
 
 def test_longest_arm_bone():

@@ -118,7 +118,7 @@ class Predictor:
 
         Returns:
             keypoints (N, 133, 2) float32 image px; scores (N, 133) float32, the heatmaps' maxima. With `zoom`
-            those of faces and hands are the mean of both looks.
+            those of faces and hands are of both looks (`wbkit.zoom.fuse`).
 
         Raises:
             InputError: the picture is no (H, W, 3) uint8 array; a box is empty, not finite, or outside.
@@ -131,7 +131,7 @@ class Predictor:
         """As calling the predictor on each (image, boxes), but batches run across pictures.
 
         Pictures are taken one by one, as needed to fill a batch, and answers come in their order. No more
-        than two batches' number of pictures wait for one.
+        than two batches' number of pictures wait for one (and as many for the second look).
         """
         return self._first_look(pictures) if self.zoom is None else self._look_twice(pictures)
 

@@ -109,8 +109,10 @@ class Run:
             try:
                 torch.save({**state, "identity": self.identity}, temporary)
             except RuntimeError as error:  # PyTorch's own writer, where the disk is full
+                if "writ" not in str(error):
+                    raise
                 raise OSError(str(error)) from error
-            with open(temporary, "rb") as written:  # on the disk before it replaces the last one
+            with open(temporary, "r+b") as written:  # on the disk before it replaces the last one
                 os.fsync(written.fileno())
         self._write_rows()
 

@@ -22,6 +22,8 @@ def _array(values: Any, dtype: type) -> np.ndarray:
     )
     if text and not issubclass(dtype, np.str_):
         raise TypeError
+    if dtype is np.int64 and array.dtype.kind not in "bi":
+        return np.array(values, dtype)  # an error for what int64 cannot hold
     return array.astype(dtype, copy=False)
 
 

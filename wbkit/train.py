@@ -112,7 +112,7 @@ def fit(
     Raises:
         InputError: the dataset is empty, a picture cannot be read (the state is saved first), a loss or
             gradient is not finite (the message lists the persons), or memory is out.
-        KeyboardInterrupt: Ctrl-C; in one process the update is finished, and the state kept, first.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; one process alone finishes the update and keeps the state first.
     """
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
@@ -192,7 +192,7 @@ class Loop:
         self._train_mode()
         self.sampler.epoch = epoch
         self.sampler.start = (state.step - epoch * self.steps_per_epoch) * self.share
-        for batches in self._updates():
+        for batches in self._updates(state):
             self._check_readable(batches, state)
             rate = learning_rate(state.step, self.steps_per_epoch, self.schedule)
             loss, norm = self.update(batches, rate)
@@ -219,10 +219,19 @@ class Loop:
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
 
-    def _updates(self) -> Iterator[list[dict]]:
+    def _updates(self, state: Progress) -> Iterator[list[dict]]:
         """The micro-batches of each update."""
         batches = iter(self.loader)
-        while group := list(islice(batches, math.ceil(self.share / self.micro))):
+        while True:
+            try:
+                group = list(islice(batches, math.ceil(self.share / self.micro)))
+            except RuntimeError as error:  # a cluster that stops a job stops the loader's processes, too
+                if not self.interruption.asked:
+                    raise
+                self.keep(state)
+                raise KeyboardInterrupt from error
+            if not group:
+                return
             yield group
 
     def finish_epoch(

@@ -96,10 +96,13 @@ def where_to_look(
     bone = longest_arm_bone(keypoints)[:, None]  # (N, 1)
     for part, wrist in WRISTS.items():
         reach = np.linalg.norm(keypoints[:, PARTS[part], :2] - keypoints[:, [wrist], :2], axis=-1)  # (N, P)
-        found[:, PARTS[part]] &= ~((scores[:, [wrist]] > FOUND_SCORE) & (reach > HAND_REACH * bone))
+        best = scores[:, PARTS[part]].max(1, keepdims=True)  # (N, 1)
+        sure = scores[:, [wrist]] > np.maximum(FOUND_SCORE, FOUND_SHARE * best)
+        found[:, PARTS[part]] &= ~(sure & (reach > HAND_REACH * bone))
     boxes, counts = part_boxes(keypoints[..., :2], found)
     middle, sides = boxes[..., :2] + boxes[..., 2:] / 2, boxes[..., 2] * GROWTH  # (N, 3, 2), (N, 3)
     smallest, largest = (share * bone for share in HAND_SIDES)  # (N, 1)
+    smallest = np.minimum(smallest, 2 * sides[:, 1:])  # (N, 2): one wrong joint must not lose the hand
     sides[:, 1:] = np.fmin(np.fmax(sides[:, 1:], smallest), largest)  # NaN: no limit
     boxes = np.concatenate([middle - sides[..., None] / 2, np.stack([sides, sides], -1)], axis=-1)
     sizes = np.inf if sizes_wh is None else np.where(np.array(sizes_wh) > 0, sizes_wh, np.inf)  # (2,), (N, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,8 +118,9 @@ def evaluate_checkpoint(options: argparse.Namespace) -> None:
     if options.out:
         file, size = options.out.with_suffix(".results.json"), "x".join(map(str, recipe.input_size))
         save_results(file, raw)
-        print(f"predictions: {file}; this table again: wbkit evaluate --annotations {folder.annotations}")
-        print(f"  --results {file} --rescore --input-size {size}")
+        again = ["wbkit", "evaluate", "--annotations", str(folder.annotations), "--results", str(file)]
+        print(f"predictions: {file}; this table again:")
+        print(shlex.join([*again, "--rescore", "--input-size", size]))
     require_everybody(failures, len(persons))
 
 

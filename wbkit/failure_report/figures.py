@@ -186,7 +186,7 @@ def _comparison(findings: Findings, names: tuple[str, str]) -> Iterator[Drawing]
     tables = findings.tables
     yield Drawing(
         "comparison_parts",
-        "AP of both, and the difference; hollow where its interval holds 0.",
+        "AP of both, and the difference; hollow where its interval holds 0, grey where there is none.",
         "comparison_parts",
         lambda: plots.plot_comparison(tables["comparison_parts"], names=names),
     )
@@ -227,14 +227,15 @@ def _slice_changes(changes: pd.DataFrame, parts: Sequence[str], names: tuple[str
     titles = {by: SLICINGS[by].title for by in changes["by"].unique()}
     for part in parts:
         here = changes[changes["part"] == part]
-        rows = here[here["persons"] >= plots.FEWEST]
+        rows = here[(here["persons"] >= plots.FEWEST) & here["AP_low"].notna()]
         sure = int(((rows["AP_low"] > 0) | (rows["AP_high"] < 0)).sum())
         if len(here):
             yield Drawing(
                 f"comparison_slices_{part}",
                 f"For whom it changed, {plots.words(part)}: the difference in AP over the people of each "
                 "slice, the others and the detections assigned to them left out. Hollow: its 95 % interval "
-                f"holds 0; grey: fewer than {plots.FEWEST} people. Of the {len(rows)} not grey, at least "
+                f"holds 0; grey: fewer than {plots.FEWEST} people, or all in one picture. Of the {len(rows)} "
+                "not grey, at least "
                 f"{len(rows) / 20:.0f} would leave 0 out by chance, and {sure} do; slices of different kinds "
                 "share people.",
                 "comparison_slices",

@@ -139,7 +139,8 @@ def costliest(findings: Findings, part: str = "wholebody") -> pd.DataFrame:
 
 def cost_text(row: object) -> str:
     """The cost of one row of `costliest`, with its interval if there is one."""
-    ends = f" ({row.AP_cost_low:.3f} to {row.AP_cost_high:.3f})" if hasattr(row, "AP_cost_low") else ""
+    low = getattr(row, "AP_cost_low", float("nan"))
+    ends = f" ({low:.3f} to {row.AP_cost_high:.3f})" if low == low else ""  # NaN: not known
     return f"{row.AP_cost:.3f}{ends}"
 
 

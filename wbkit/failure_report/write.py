@@ -16,15 +16,23 @@ from matplotlib.axes import Axes
 from wbkit.failure_report.collect import MEANINGS, Findings
 from wbkit.failure_report.columns import column_table
 from wbkit.failure_report.figures import Drawing
-from wbkit.failures import CLASSES, VERDICTS
+from wbkit.failures import CLASSES, SLICINGS, VERDICTS
 from wbkit.files import atomic_write
 from wbkit.keypoints import PARTS
 from wbkit.plots import words
 
 _SETTINGS = {"pdf.fonttype": 42, "svg.fonttype": "none", "savefig.bbox": "tight"}
 _DPI = 140
-_OF_SOME = ("waterfall", "confusions", "slices", "sensitivity", "comparison")
-"""First words of the figures' names that not every run has."""
+_OF_SOME = {
+    *(
+        f"{kind}_{part}"
+        for kind in ("waterfall", "confusions", "comparison_slices")
+        for part in (*PARTS, "hand")
+    ),
+    *(f"{kind}_{by}" for kind in ("slices", "sensitivity") for by in SLICINGS),
+    *(f"comparison_{kind}" for kind in ("parts", "keypoints", "fixed_broken", "changes")),
+}
+"""Figures that not every run has."""
 
 
 def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = False) -> list[Path]:
@@ -46,7 +54,7 @@ def write_tables(findings: Findings, folder: Path, *, keypoints_csv: bool = Fals
             with atomic_write(folder / f"{name}{ending}") as temporary:
                 write(temporary)
             written.append(folder / f"{name}{ending}")
-    _remove_others(folder, MEANINGS, written)
+    _remove_others(folder, MEANINGS, (".csv", ".parquet"), written)
     with atomic_write(folder / "columns.csv") as temporary:
         column_table(findings).to_csv(temporary, index=False)
     lines = [f"{name}: {MEANINGS[name]}\n" for name in (*findings.tables, "keypoints")]
@@ -73,8 +81,7 @@ def write_figures(drawings: Iterable[Drawing], folder: Path) -> dict[str, str]:
         content = (folder / f"{drawing.name}.png").read_bytes()
         pictures[drawing.name] = base64.b64encode(content).decode()
         plt.close(ax.figure)
-    of_some = {path.stem for kind in _OF_SOME for path in folder.glob(f"{kind}_*")}
-    _remove_others(folder, of_some, written)
+    _remove_others(folder, _OF_SOME, (".png", ".pdf"), written)
     return pictures
 
 
@@ -87,10 +94,10 @@ def _numbered(table: pd.DataFrame, records: np.ndarray) -> pd.DataFrame:
     return table
 
 
-def _remove_others(folder: Path, names: Iterable[str], written: list[Path]) -> None:
+def _remove_others(folder: Path, names: Iterable[str], endings: tuple[str, ...], written: list[Path]) -> None:
     """Remove what an earlier run wrote under these names and this one did not."""
     for name in names:
-        for ending in (".csv", ".parquet", ".png", ".pdf"):
+        for ending in endings:
             if (path := folder / f"{name}{ending}") not in written:
                 path.unlink(missing_ok=True)
 

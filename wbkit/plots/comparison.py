@@ -62,10 +62,11 @@ def _differences(
     Args:
         rows: with difference, low, high. wide: ends of the intervals that hold for all rows together; with
             these a thin line shows them, and they say what is sure.
-        grey: rows that say nothing, being of too few.
+        grey: rows that say nothing, being of too few. So do those without an interval where others have one.
     """
+    unknown = rows["low"].isna() & rows["low"].notna().any()
     sure_ends = wide if wide is not None else (rows["low"], rows["high"])
-    grey = np.zeros(len(rows), bool) if grey is None else grey
+    grey = unknown if grey is None else unknown.to_numpy() | np.asarray(grey)
     for y, row, lowest, highest, mute in zip(place, rows.itertuples(), *sure_ends, grey, strict=True):
         sure = (lowest > 0 or highest < 0) and not mute
         color = _GREY if mute else GAIN if row.difference >= 0 else LOSS

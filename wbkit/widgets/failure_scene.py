@@ -16,7 +16,7 @@ from wbkit.failures import worst
 from wbkit.keypoints import KEYPOINTS, NUM_KEYPOINTS, PARTS
 from wbkit.pictures import read_image
 from wbkit.plots import draw_pose
-from wbkit.predict import Predictor
+from wbkit.predict import Predictor, bad_boxes
 from wbkit.widgets import canvas
 from wbkit.widgets.canvas import GREY, PALE, Frame
 from wbkit.widgets.decoders import TRUTH_COLOR, TRUTH_MARKER
@@ -191,7 +191,9 @@ class FailureScene:
         row = self.table.iloc[self._first[person]]
         labels = self.person(row)[["x", "y", "v"]].to_numpy(float)
         image = self.pictures(int(row["image_id"]))
-        box = self.boxes.get(person, self.box_of(person))
+        box = self.boxes.get(person)
+        if box is None or bad_boxes(np.asarray(box)[None], image.shape[1::-1]):
+            box = self.box_of(person)
         return HeatmapScene(Person(image, box, np.nan_to_num(labels), ""), self.predictor)
 
     # --- clicking ---
