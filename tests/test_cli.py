@@ -137,7 +137,8 @@ def test_a_second_run_into_one_place_is_kept_out(command, tmp_path, monkeypatch,
     """Until the first has ended; another place is free, and this one to the processes of the first run."""
     ran = []
     monkeypatch.setattr("wbkit.cli.resolve_name", lambda _: ran.append)
-    words = {"predict": ["x.jpg"], "analyse": ["--annotations", "a.json", "--results", "r.json"]}
+    words = {"predict": ["x.jpg"], "synth": ["--pictures", "2"]}
+    words["analyse"] = ["--annotations", "a.json", "--results", "r.json"]
     here, there = ([command, *words.get(command, []), "--out", str(tmp_path / n)] for n in ("a", "b"))
     with alone(build_parser().parse_args(here)):
         assert main(here) == 2

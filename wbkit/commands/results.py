@@ -107,9 +107,7 @@ def write(out: Path, records: list[dict], parts: tuple[str, ...] | None, video: 
         return write_json(out, records)
     table = as_table(records, video)
     with atomic_write(out) as temporary:
-        table[table.part.isin(parts or table.part)].to_csv(
-            temporary, index=False, float_format="%.4f", errors="backslashreplace"
-        )  # names of files need not be text
+        table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
 
 
 def as_table(records: list[dict], video: bool) -> pd.DataFrame:
@@ -122,7 +120,7 @@ def as_table(records: list[dict], video: bool) -> pd.DataFrame:
     xys = np.concatenate([np.zeros((0, 3)), *triples])
     table = pd.DataFrame(xys, columns=["x", "y", "score"])
     people = {
-        "file_name": [r["video" if video else "file_name"] for r in records],
+        "file_name": [_as_text(r["video" if video else "file_name"]) for r in records],
         "frame" if video else "image_id": [r["image_id"] for r in records],
         **({"time": [r["time"] for r in records]} if video else {}),
         "person": [r.get("person", i) for i, r in enumerate(records)],
@@ -133,6 +131,11 @@ def as_table(records: list[dict], video: bool) -> pd.DataFrame:
     for i, (name, values) in enumerate(labels.items()):
         table.insert(i, name, values)
     return table
+
+
+def _as_text(name: str) -> str:
+    """A file's name, whose bytes need not be text: those that are not are escaped."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def rescored_records(
