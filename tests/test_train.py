@@ -33,7 +33,7 @@ from wbkit.keypoints import FLIP_INDICES
 from wbkit.recipes import RECIPES, Schedule, W32_DARK_256x192, W48_DARK_PLUS_384x288
 from wbkit.runs import Run, identity, noted_interruption
 from wbkit.schedules import fitted, learning_rate, with_batch
-from wbkit.train import Loop, fit
+from wbkit.train import Loop, Progress, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -155,7 +155,7 @@ def test_the_fused_optimizer_steps_as_the_plain_one(bf16):
             copies[-1].grad = parameter.grad.clone()
 
     loop.optimizer.register_step_pre_hook(copy)
-    loop.update(next(loop._updates()), 1e-3)
+    loop.update(next(loop._updates(Progress())), 1e-3)
     torch.optim.Adam(copies, lr=1e-3, foreach=False).step()
     for parameter, expected in zip(loop.model.parameters(), copies, strict=True):
         torch.testing.assert_close(parameter.detach(), expected, rtol=0, atol=1e-6)
