@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -954,7 +955,11 @@ def test_evaluate_a_checkpoint(boxes, tiny_coco, tiny_checkpoint, tmp_path, caps
     pd.testing.assert_frame_equal(
         table, per_part_table(truth(tiny_coco), rescore_and_nms(raw, input_size=(96, 128))), atol=1e-9
     )
-    assert f"{boxes} boxes" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{boxes} boxes" in told
+    (again,) = (shlex.split(line) for line in told.splitlines() if line.startswith("wbkit evaluate"))
+    assert call(*again[1:], "--out", tmp_path / "again.csv") == 0
+    pd.testing.assert_frame_equal(written_table(tmp_path / "again.csv"), table, atol=1e-9)
     if boxes == "detections":
         np.testing.assert_allclose(sorted(raw.box_scores), [0.5, 0.6, 0.7, 0.8, 0.9])
 

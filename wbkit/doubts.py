@@ -72,6 +72,12 @@ def taken(
 
     Args:
         shape: network input (W, H) px to rescore and suppress with (`rescore_and_nms`); None: as they are.
+
+    Returns:
+        the results that count, and `doubts` with what was left out, each in one sentence.
+
+    Raises:
+        InputError: as `rescore_and_nms`.
     """
     notes = doubts(annotations, results)
     if shape:

@@ -26,8 +26,8 @@ which knows upright, whole people only.
 
 In a video each person keeps a number. People are looked for in the first frame and every 15th; in between
 their boxes follow the points of the frame before. Keys of boxes.json are frame numbers then, counted from 1
-("1": [[...]]), not necessarily all. image_id of the results is the frame; time is in
-seconds, by the mean number of frames a second.
+("1": [[...]]), not necessarily all. image_id of the results is the frame; time is in seconds, by the mean
+number of frames a second.
 
 The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kpts, lefthand_kpts and
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the

@@ -89,16 +89,16 @@ def where_to_look(
         of the M parts to look at: person (M,), part (M,) as index into `ZOOMED`, box (M, 4) xywh image px.
     """
     scores = keypoints[..., 2]  # (N, 133)
-    found = scores > FOUND_SCORE
+    found = np.zeros(scores.shape, bool)
+    bone = longest_arm_bone(keypoints)[:, None]  # (N, 1)
     for part in ZOOMED:
         of_part = scores[:, PARTS[part]]  # (N, P)
-        found[:, PARTS[part]] &= of_part > FOUND_SHARE * of_part.max(1, keepdims=True)
-    bone = longest_arm_bone(keypoints)[:, None]  # (N, 1)
-    for part, wrist in WRISTS.items():
-        reach = np.linalg.norm(keypoints[:, PARTS[part], :2] - keypoints[:, [wrist], :2], axis=-1)  # (N, P)
-        best = scores[:, PARTS[part]].max(1, keepdims=True)  # (N, 1)
-        sure = scores[:, [wrist]] > np.maximum(FOUND_SCORE, FOUND_SHARE * best)
-        found[:, PARTS[part]] &= ~(sure & (reach > HAND_REACH * bone))
+        least = np.maximum(FOUND_SCORE, FOUND_SHARE * of_part.max(1, keepdims=True))  # (N, 1)
+        found[:, PARTS[part]] = of_part > least
+        if wrist := WRISTS.get(part):
+            ways = keypoints[:, PARTS[part], :2] - keypoints[:, [wrist], :2]  # (N, P, 2)
+            beyond = np.linalg.norm(ways, axis=-1) > HAND_REACH * bone  # (N, P)
+            found[:, PARTS[part]] &= ~(beyond & (scores[:, [wrist]] > least))
     boxes, counts = part_boxes(keypoints[..., :2], found)
     middle, sides = boxes[..., :2] + boxes[..., 2:] / 2, boxes[..., 2] * GROWTH  # (N, 3, 2), (N, 3)
     smallest, largest = (share * bone for share in HAND_SIDES)  # (N, 1)

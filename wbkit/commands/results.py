@@ -119,8 +119,10 @@ def as_table(records: list[dict], video: bool) -> pd.DataFrame:
     triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
     xys = np.concatenate([np.zeros((0, 3)), *triples])
     table = pd.DataFrame(xys, columns=["x", "y", "score"])
+    name = "video" if video else "file_name"
     people = {
-        "file_name": [_as_text(r["video" if video else "file_name"]) for r in records],
+        # Names of files need not be text: bytes that are not are escaped.
+        "file_name": [str(r[name]).encode(errors="backslashreplace").decode() for r in records],
         "frame" if video else "image_id": [r["image_id"] for r in records],
         **({"time": [r["time"] for r in records]} if video else {}),
         "person": [r.get("person", i) for i, r in enumerate(records)],
@@ -131,11 +133,6 @@ def as_table(records: list[dict], video: bool) -> pd.DataFrame:
     for i, (name, values) in enumerate(labels.items()):
         table.insert(i, name, values)
     return table
-
-
-def _as_text(name: str) -> str:
-    """A file's name, whose bytes need not be text: those that are not are escaped."""
-    return name.encode(errors="backslashreplace").decode()
 
 
 def rescored_records(

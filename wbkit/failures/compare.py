@@ -24,7 +24,8 @@ class Comparison:
 
     Attributes:
         parts: rows the six parts and "hand"; for AP, AP50, AP75, AR: the columns AP_a, AP_b,
-            AP_difference (b minus a), AP_low, AP_high (its interval), and so on.
+            AP_difference (b minus a), AP_low, AP_high (its interval; NaN where all are in one picture), and
+            so on.
         keypoints: rows the 133 names; part, labelled, similarity_a, similarity_b (mean ks over labelled
             keypoints, 0 for missed persons), difference; low, high (its interval, each keypoint by itself),
             low_all, high_all (intervals that hold for all keypoints together: only one of these that leaves

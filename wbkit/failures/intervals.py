@@ -115,7 +115,7 @@ def part_samples(analysis: Analysis, weights: np.ndarray, *, progress: bool = Fa
     """AP, AP50, AP75, AR of the six parts and of "hand" (the mean of both) in each row of weights.
 
     Returns:
-        part -> (R, 4).
+        part -> (R, 4), as `resampled_if_several` gives them.
     """
     parts = tqdm(PARTS, desc="resampling", unit="part", disable=not progress)
     samples = {part: resampled_if_several(rank(match_part(analysis.pairs, part)), weights) for part in parts}
@@ -140,7 +140,8 @@ def ap_intervals(
 
     Returns:
         Rows the six parts and "hand"; columns AP, AP_low, AP_high, and so for AP50, AP75 and AR. AP, AP50,
-        AP75 and AR are those of `per_part_table`, over all person sizes.
+        AP75 and AR are those of `per_part_table`, over all person sizes. Ends are NaN without resamples, and
+        where all to be found are in one picture.
 
     Raises:
         InputError: as `analyse`, or a bad number of resamples or level.

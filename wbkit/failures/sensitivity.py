@@ -44,7 +44,7 @@ def sensitivity(
     Returns:
         A row for each part and bin with somebody to be found: part, bin (categories), low, high, persons
         (how many have labels in this part), labelled (keypoints that they have in it), AP, AP50, AR, and with
-        resamples each of these three with _low and _high.
+        resamples each of these three with _low and _high (NaN where the people are in one picture).
 
     Raises:
         InputError: as `analyse`; no such slicing or part; bad numbers.

@@ -76,6 +76,7 @@ def _places(ax: Axes, peak, quarter, dark, truth) -> None:
         color, marker, _ = DECODER_STYLES[name]
         ax.plot(*place, marker, color=color, mec="white", ms=9, mew=0.8, ls="none", label=name)
     if truth is not None:
+        # The explorers' mark: a ring around what the decoders should find.
         ax.plot(*truth, "o", color="#CC3CA0", mfc="none", ms=14, mew=2, ls="none", label="truth")
 
 
