@@ -11,7 +11,9 @@ import pytest
 import torch
 from small_coco import PEOPLE_BOXES, picture_name
 
+from wbkit.annotations import load_annotations
 from wbkit.cli import main
+from wbkit.data import EpochSampler, find_coco_folder, persons_from_annotations
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
 LIMIT = 150  # seconds; each process imports torch anew
@@ -79,6 +81,29 @@ def test_a_broken_picture_in_the_second_share_is_listed(tiny_coco, tiny_checkpoi
     assert "2 of 3 pictures done before" in capsys.readouterr().out
     assert [r["image_id"] for r in json.loads(out.read_text())] == [3, 1, 1, 2, 2]
     assert not list(out.parent.glob(".*"))
+
+
+def test_a_broken_picture_in_the_second_share_stops_training_with_the_state_kept(train_coco, tmp_path):
+    """The first process alone keeps the state: it must hear of what the second one met."""
+    persons = persons_from_annotations(load_annotations(find_coco_folder(train_coco, "train").annotations))
+    first, second = (list(EpochSampler(len(persons), 0, True, rank, 2)) for rank in (0, 1))
+    met = next(
+        i for i, person in enumerate(second) if persons.file_names[person] not in persons.file_names[first]
+    )
+    broken = train_coco / "train2017" / persons.file_names[second[met]]
+    good, out = broken.read_bytes(), tmp_path / "run"
+    words = ["train", "--data", train_coco, "--out", out, "--device", "cpu", "--precision", "fp32"]
+    words += ["--input-size", "64x96", "--epochs", "1", "--batch-size", "2", "--workers", "0"]
+    broken.write_bytes(good[:300])
+    done = torchrun([*map(str, words), "--save-every", "100"], tmp_path)
+    assert done.returncode != 0
+    assert str(broken) in done.stderr
+    assert f"the state after {met} updates is kept" in done.stderr
+    assert torch.load(out / "last.pt")["step"] == met
+    broken.write_bytes(good)
+    rest = torchrun([*map(str, words), "--resume"], tmp_path)
+    assert rest.returncode == 0, rest.stderr
+    assert (out / "final.safetensors").exists()
 
 
 def test_training_by_two_processes_stops_and_goes_on(train_coco, tmp_path):

@@ -20,6 +20,7 @@ DECODER_STYLES = {  # colour (Okabe-Ito), marker, line
     "UDP": ("#009E73", "v", "-."),
     "DARK, no blur": ("#D55E00", "x", "-."),
 }
+_TRUTH = "#CC3CA0"  # as in the explorers, where it is a ring, too
 _REACH = 4  # px around the peak that `show_taylor_step` draws
 
 
@@ -76,8 +77,7 @@ def _places(ax: Axes, peak, quarter, dark, truth) -> None:
         color, marker, _ = DECODER_STYLES[name]
         ax.plot(*place, marker, color=color, mec="white", ms=9, mew=0.8, ls="none", label=name)
     if truth is not None:
-        # The explorers' mark: a ring around what the decoders should find.
-        ax.plot(*truth, "o", color="#CC3CA0", mfc="none", ms=14, mew=2, ls="none", label="truth")
+        ax.plot(*truth, "o", color=_TRUTH, mfc="none", ms=14, mew=2, ls="none", label="truth")
 
 
 def _quadratic(logs: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, dx, dy) -> np.ndarray:
@@ -114,7 +114,7 @@ def _section(ax: Axes, logs, peak, gradient, hessian, step, quarter, truth, axis
     ):
         ax.axvline(value, color=style[0], ls=style[2], lw=1.4, label=f"{label} {value:.2f}")
     if truth is not None:
-        ax.axvline(truth[axis], color="#D55E00", ls=":", lw=2.2, label=f"truth {truth[axis]:.2f}")
+        ax.axvline(truth[axis], color=_TRUTH, ls=":", lw=2.2, label=f"truth {truth[axis]:.2f}")
     low, high = float(fitted.min()), float(fitted.max())
     ax.set(xlabel=f"{name} (heatmap px)", ylabel="log", ylim=(low - 0.6 * (high - low), None), xticks=place)
     ax.set_title(f"a cut along {name}", loc="left", fontsize=10)
