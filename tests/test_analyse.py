@@ -1,11 +1,13 @@
 """wbkit analyse, from files to files: every table and figure is there, and the page says what they say."""
 
+import base64
 import json
 import re
 import subprocess
 import sys
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,10 +22,10 @@ from wbkit.evaluate import per_part_table
 from wbkit.failure_report.collect import COMPARED, MEANINGS, collect, one_slicing
 from wbkit.failure_report.columns import COLUMNS, OWN, column_meaning
 from wbkit.failure_report.command import _told_apart
-from wbkit.failure_report.figures import drawings
+from wbkit.failure_report.figures import Drawing, drawings
 from wbkit.failure_report.page import Source, causes_beside_chance, cost_text, costliest, report_notebook
 from wbkit.failure_report.pictures import find_pictures
-from wbkit.failure_report.write import spelled_out, table_text, with_intervals
+from wbkit.failure_report.write import spelled_out, table_text, with_intervals, write_figures, write_tables
 from wbkit.failures import (
     CLASSES,
     LABELLED_CAUSES,
@@ -192,7 +194,8 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
         content["annotations"].append(record)
     (tmp_path / "a.json").write_text(json.dumps(content))
     arguments = ["analyse", "--annotations", str(tmp_path / "a.json"), "--results", str(tmp_path / "r.json")]
-    assert main([*arguments, "--rescore", "--out", str(tmp_path / "rescored")]) == 0
+    assert main([*arguments, "--rescore", "--tables-only", "--out", str(tmp_path / "rescored")]) == 0
+    assert [path.name for path in (tmp_path / "rescored").iterdir()] == ["tables"]
     for name in ("detections", "persons"):  # numbered as in the file
         found = pd.read_parquet(tmp_path / "rescored" / "tables" / f"{name}.parquet").reset_index()
         assert sorted(found["detection"]) == [2, 3, 4, 5, 6, 7]
@@ -202,32 +205,57 @@ def test_rescoring_changes_the_results_first(tmp_path, capsys):
     expected = per_part_table(str(tmp_path / "a.json"), rescore_and_nms(load_results(tmp_path / "r.json")))
     found = pd.read_parquet(tmp_path / "rescored" / "tables" / "parts.parquet")
     pd.testing.assert_frame_equal(found, expected)
-    page = (tmp_path / "rescored" / "report.html").read_text(encoding="utf-8")
-    assert "rescored and suppressed" in page
     told = capsys.readouterr().out
-    assert "--images DIR" in told
+    assert "tables/" in told
+    assert "report.html" not in told
     assert "--rescore does first" not in told
-    assert "12 of" not in page
     other = json.loads((tmp_path / "r.json").read_text())
     (tmp_path / "ours.json").write_text(json.dumps(other))
     both = [*arguments, "--results-b", str(tmp_path / "ours.json"), "--out", str(tmp_path / "both")]
     assert main([*both, "--rescore", "b"]) == 0
-    assert "note: r.json: results with box scores, taken as they are" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "note: r.json: results with box scores, taken as they are" in told
+    assert "--images DIR" in told
     page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
     assert page.count("rescored and suppressed") == 1
     compared = pd.read_parquet(tmp_path / "both" / "tables" / "comparison_parts.parquet")
     np.testing.assert_allclose(compared["AP_b"], expected["AP"], atol=1e-12)
     assert len(pd.read_parquet(tmp_path / "both" / "tables" / "detections.parquet")) == 8
     assert "6 of 6 pictures were not found" in page
-    own = tmp_path / "both" / "figures" / "comparison_mine.png"
-    own.write_bytes(b"mine")
-    assert main([*arguments, "--out", str(tmp_path / "both")]) == 0  # alone, into the same folder
-    own.unlink()  # it was left
-    left = {path.stem for path in (tmp_path / "both").glob("*/*")}
-    assert not [name for name in left if name.startswith("comparison")]
-    capsys.readouterr()
+    assert main([*arguments, "--tables-only", "--out", str(tmp_path / "both")]) == 2  # beside the old page
+    assert "is of an earlier run" in capsys.readouterr().err
     assert main([*arguments, "--rescore", "b", "--out", str(tmp_path / "both")]) == 2
     assert "--rescore b without second results" in capsys.readouterr().err
+
+
+def test_what_an_earlier_run_left_goes_but_not_files_of_ones_own(tmp_path):
+    truth, results = noisy()
+    both = collect(analyse(truth, results), analyse(truth, noisy(1)[1]))
+    alone = collect(analyse(truth, results))
+    comparison = [drawing for drawing in drawings(both) if drawing.name.startswith("comparison_parts")]
+    write_tables(both, tmp_path / "tables")
+    write_figures(comparison, tmp_path / "figures")
+    names = {path.name for path in tmp_path.glob("*/comparison*")}
+    assert {"comparison_parts.png", "comparison_parts.pdf", "comparison_parts.csv"} <= names
+    (tmp_path / "figures" / "comparison_mine.png").write_bytes(b"mine")
+    write_tables(alone, tmp_path / "tables")
+    write_figures([], tmp_path / "figures")
+    assert [path.name for path in tmp_path.glob("*/comparison*")] == ["comparison_mine.png"]
+
+
+def test_files_of_a_figure_are_whole_and_alike(tmp_path):
+    """What sticks out of the figure is in the file: the layout is made once, and cut with all of it."""
+    figure, ax = plt.subplots(figsize=(3, 2), layout="constrained")
+    figure.text(1.2, 0.5, "far out", color="red")
+    content = write_figures([Drawing("far", "", "", lambda: ax)], tmp_path)["far"]
+    picture = cv2.imread(str(tmp_path / "far.png"))
+    assert base64.b64decode(content) == (tmp_path / "far.png").read_bytes()
+    assert picture.shape[1] > 1.2 * 3 * 140
+    red = (picture[..., 2] > 200) & (picture[..., 0] < 60)
+    assert red[:, round(1.2 * 3 * 140) :].any()
+    paper = re.search(rb"MediaBox \[ 0 0 ([\d.]+) ([\d.]+)", (tmp_path / "far.pdf").read_bytes())
+    width, height = map(float, paper.groups())  # points, 72 to the inch
+    np.testing.assert_allclose(picture.shape[:2], np.array([height, width]) / 72 * 140, atol=1.5)
 
 
 def test_bad_input_is_told_before_long_work(tmp_path, capsys):

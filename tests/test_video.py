@@ -1,5 +1,6 @@
 """Videos: people followed through frames whose truth is known, and what `wbkit predict clip.mp4` leaves."""
 
+import gc
 import json
 import re
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from wbkit.keypoints import KEYPOINTS
 from wbkit.matching import oks
 from wbkit.pictures import read_image
 from wbkit.recipes import RECIPES
-from wbkit.video import box_around, follow, open_video, read_frames, write_frames
+from wbkit.video import Person, box_around, follow, open_video, read_frames, write_frames
 
 SIZE_WH = (160, 120)
 RNG = np.random.default_rng(0)
@@ -308,6 +309,21 @@ def test_a_video_becomes_results_and_a_drawn_video(predict, world, tmp_path, cap
         x, y = np.rint(3 * world.points("a")[KEYPOINTS.index(name)] + 1).astype(int)
         assert np.ptp(frame[y - 2 : y + 3, x - 2 : x + 3].mean((0, 1))) > 30, name
     assert capsys.readouterr().out.startswith("1 person in 6 of 6 frames -> ")
+
+
+def test_nobody_of_earlier_frames_stays_in_memory(predict, world, tmp_path, monkeypatch):
+    """Of an hour with ten people that would be gigabytes."""
+    held = []
+
+    def look(self, image, boxes, call=World.__call__):
+        gc.collect()
+        held.append(sum(type(thing) is Person for thing in gc.get_objects()))
+        return call(self, image, boxes)
+
+    monkeypatch.setattr(World, "__call__", look)
+    status, records = predict(make_clip(tmp_path / "clip.webm"))
+    assert (status, len(records)) == (0, 6)
+    assert held[-1] == held[2] < 6
 
 
 def test_a_video_as_a_table(predict, tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from wbkit.commands.journal import end, forget
 from wbkit.commands.photos import Photo
 from wbkit.data import Persons
 from wbkit.errors import InputError
-from wbkit.files import atomic_write, write_json
+from wbkit.files import atomic_write
 from wbkit.keypoints import KEYPOINTS, PART_OF_KEYPOINT
 from wbkit.pipeline import results_from_predictions
 from wbkit.plots import draw_pose
@@ -72,7 +75,8 @@ def finish(
     if left and earlier:
         print(f"{out} is an earlier run's and stays; --resume goes on and replaces it at the end")
     elif done:
-        write(out, records, parts)
+        with results_file(out, parts) as add:
+            add(records)
         people, pictures = count(len(records), "person", "people"), count(done, "picture")
         print(f"{people} in {pictures} -> {out}; drawings beside it")
     if done == len(photos):
@@ -101,20 +105,44 @@ def finish(
         raise InputError(f"{len(failures)} of {len(photos)} pictures were left out", unread)
 
 
-def write(out: Path, records: list[dict], parts: tuple[str, ...] | None, video: bool = False) -> None:
-    """COCO-WholeBody's json, or with the ending .csv a row for every keypoint (of some parts)."""
-    if out.suffix.lower() == ".json":
-        return write_json(out, records)
-    table = as_table(records, video)
-    with atomic_write(out) as temporary:
-        table[table.part.isin(parts or table.part)].to_csv(temporary, index=False, float_format="%.4f")
+@contextmanager
+def results_file(
+    out: Path, parts: tuple[str, ...] | None, video: bool = False
+) -> Iterator[Callable[[list[dict]], None]]:
+    """A function that appends records to a new file, which takes its place when the block ends.
+
+    COCO-WholeBody's json, or with the ending .csv a row for every keypoint (of some parts). Nothing that is
+    written stays in memory: of a long video it would be gigabytes.
+    """
+    as_json, before = out.suffix.lower() == ".json", 0
+
+    def add(records: list[dict]) -> None:
+        nonlocal before
+        if as_json:
+            text = "".join("," + json.dumps(record, separators=(",", ":")) for record in records)
+            text = text if before else text[1:]
+        else:
+            table = as_table(records, video, first=before)
+            table = table[table.part.isin(parts or table.part)]
+            text = table.to_csv(index=False, header=False, float_format="%.4f", lineterminator="\n")
+        try:
+            file.write(text)
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror or error})"
+            raise InputError(problem, "Free some space, or give another --out", file=out) from error
+        before += len(records)
+
+    with atomic_write(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        file.write("[" if as_json else ",".join(as_table([], video).columns) + "\n")
+        yield add
+        file.write("]" * as_json)
 
 
-def as_table(records: list[dict], video: bool) -> pd.DataFrame:
+def as_table(records: list[dict], video: bool, first: int = 0) -> pd.DataFrame:
     """A row for every keypoint: file_name, image_id, person, person_score, part, keypoint, x, y, score.
 
-    People of pictures are counted from 0 through the file; those of a video have their own numbers, `frame`
-    instead of `image_id`, and `time`.
+    People of pictures are counted from `first` on; those of a video have their own numbers, `frame` instead
+    of `image_id`, and `time`.
     """
     triples = [np.concatenate([record[f] for f in KEYPOINT_FIELDS]).reshape(-1, 3) for record in records]
     xys = np.concatenate([np.zeros((0, 3)), *triples])
@@ -125,7 +153,7 @@ def as_table(records: list[dict], video: bool) -> pd.DataFrame:
         "file_name": [str(r[name]).encode(errors="backslashreplace").decode() for r in records],
         "frame" if video else "image_id": [r["image_id"] for r in records],
         **({"time": [r["time"] for r in records]} if video else {}),
-        "person": [r.get("person", i) for i, r in enumerate(records)],
+        "person": [r.get("person", i) for i, r in enumerate(records, first)],
         "person_score": [r["score"] for r in records],
     }
     labels = {name: np.repeat(values, len(KEYPOINTS)) for name, values in people.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from wbkit.commands.journal import has_ended, journals
 from wbkit.commands.photos import Photo, frame_boxes, results_place
-from wbkit.commands.results import count, draw, rescored_records, write
+from wbkit.commands.results import count, draw, rescored_records, results_file
 from wbkit.detect import FoundPeople, detect_people
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
@@ -25,7 +25,16 @@ from wbkit.video import Look, Person, Video, follow, open_video, read_frames, wr
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
 GUESS = 0.5  # score of a box that is the whole frame
-Frames = dict[int, list[Person]]  # frame number from 1 -> its people
+
+
+@dataclass
+class Done:
+    """Frames done, how many with people in them, these people's numbers; why the video ended early."""
+
+    frames: int = 0
+    inhabited: int = 0
+    people: set[int] = field(default_factory=set)
+    why: str = ""
 
 
 def is_video(path: Path) -> bool:
@@ -60,19 +69,21 @@ def predict_video(options: argparse.Namespace, load: Callable[[], tuple[Predicto
     if boxes is not None:
         look = _said(boxes, options.min_box_score, left)
     style = {"threshold": options.threshold, "parts": options.parts}
-    found, why = _follow_and_draw(predictor, video, look, out.parent / drawing, style, not out.exists())
-    left += [f"frame {n}, which is not there" for n in sorted(set(boxes or ()) - set(found)) if not why]
+    keep_part = not out.exists()
+    with results_file(out, options.parts, video=True) as add:
+        done = _follow_and_draw(predictor, video, look, out.parent / drawing, style, add, keep_part)
+    if not done.why:
+        left += [f"frame {n}, which is not there" for n in sorted(boxes or ()) if not 1 <= n <= done.frames]
     if left:
         print(f"boxes left out: {', '.join(left[:5] + ['...'] * (len(left) > 5))}")
-    write(out, _records(found, video, predictor), options.parts, video=True)
-    people = count(len({p.number for persons in found.values() for p in persons}), "person", "people")
-    inhabited = f"{sum(map(bool, found.values()))} of {count(len(found), 'frame')}"
+    inhabited = f"{done.inhabited} of {count(done.frames, 'frame')}"
+    people = count(len(done.people), "person", "people")
     print(f"{people} in {inhabited} -> {out}; drawn in {out.parent / drawing}")
-    if why:
-        problem = f"{why}: {count(len(found), 'frame')} of {video.length or 'unknown'} done, and kept"
+    if done.why:
+        problem = f"{done.why}: {count(done.frames, 'frame')} of {video.length or 'unknown'} done, and kept"
         raise InputError(problem, "Call it again to begin anew", file=video.path)
-    if len(found) < video.length:
-        print(f"{video.path} was expected to have {video.length} frames, and ended after {len(found)}")
+    if done.frames < video.length:
+        print(f"{video.path} was expected to have {video.length} frames, and ended after {done.frames}")
 
 
 def _only_video(options: argparse.Namespace) -> Path:
@@ -119,30 +130,38 @@ def _detections(detector: str, every: int) -> Look:
 
 
 def _follow_and_draw(
-    predictor: Predictor, video: Video, look: Look, drawing: Path, style: dict, keep_part: bool
-) -> tuple[Frames, str]:
-    """The people of every frame, and why it ended early, or "". Without `keep_part` that is an error."""
-    found: Frames = {}
+    predictor: Predictor,
+    video: Video,
+    look: Look,
+    drawing: Path,
+    style: dict,
+    add: Callable[[list[dict]], None],
+    keep_part: bool,
+) -> Done:
+    """Draw every frame, and `add` its records. An early end without `keep_part` is an error."""
+    done = Done()
     first = draw(next(read_frames(video)), np.zeros((0, 133, 2)), np.zeros((0, 133)), style)
     bar = tqdm(follow(predictor, read_frames(video), look), total=video.length or None, unit="frame")
-    why = ""
     with (
         atomic_write(drawing) as temporary,
-        write_frames(temporary, video.fps, first.shape[1::-1]) as add,
+        write_frames(temporary, video.fps, first.shape[1::-1]) as show,
         closing(bar),
     ):
         try:
-            for number, (frame, people) in enumerate(bar, 1):
-                add(_drawn(frame, people, style))
-                found[number] = people
+            for frame, people in bar:
+                show(_drawn(frame, people, style))
+                add(_records(done.frames + 1, people, video, predictor))
+                done.frames += 1
+                done.inhabited += bool(people)
+                done.people |= {person.number for person in people}
         except (InputError, KeyboardInterrupt) as error:
-            why = str(error) or "interrupted"
-            if not found:
+            done.why = str(error) or "interrupted"
+            if not done.frames:
                 raise
             if not keep_part:
                 remedy = "An earlier run's results stay; give another --out to keep part of a run"
-                raise InputError(why, remedy, file=video.path) from error
-    return found, why
+                raise InputError(done.why, remedy, file=video.path) from error
+    return done
 
 
 def _drawn(frame: np.ndarray, people: list[Person], style: dict) -> np.ndarray:
@@ -161,20 +180,17 @@ def _drawn(frame: np.ndarray, people: list[Person], style: dict) -> np.ndarray:
     return picture
 
 
-def _records(found: Frames, video: Video, predictor: Predictor) -> list[dict]:
-    """COCO-WholeBody results; image_id is the frame's number, `person` is who, `time` is in seconds."""
-    pairs: Iterator[tuple[int, Person]] = ((n, person) for n, people in found.items() for person in people)
-    numbers, people = zip(*pairs, strict=True) if any(found.values()) else ((), ())
+def _records(number: int, people: list[Person], video: Video, predictor: Predictor) -> list[dict]:
+    """COCO-WholeBody results of a frame; image_id is its number, `person` is who, `time` is in seconds."""
+    if not people:
+        return []
     records = rescored_records(
-        np.array(numbers, np.int64),
-        np.array([p.box_xywh for p in people]).reshape(-1, 4),
+        np.full(len(people), number),
+        np.array([p.box_xywh for p in people]),
         np.array([p.box_score for p in people], float),
-        np.array([np.c_[p.keypoints, p.scores] for p in people]).reshape(
-            len(people), predictor.recipe.num_keypoints, 3
-        ),
+        np.array([np.c_[p.keypoints, p.scores] for p in people]),  # (n, K, 3)
         predictor.recipe,
     )
-    for record, number, person in zip(records, numbers, people, strict=True):
-        own = {"video": video.path.name, "time": (number - 1) / video.fps, "person": person.number}
-        record |= own
-    return records
+    time = (number - 1) / video.fps
+    own = [{"video": video.path.name, "time": time, "person": person.number} for person in people]
+    return [record | more for record, more in zip(records, own, strict=True)]

@@ -31,34 +31,32 @@ def analyse_results(options: argparse.Namespace) -> None:
     Raises:
         InputError: a file cannot be used, or nobody has a label.
     """
-    matplotlib.use("Agg")
-    require_writable(options.out / "report.html")
+    _check(options)
     annotations = load_annotations(options.annotations)
     for note in label_doubts(annotations):
         print(f"note: {options.annotations.name}: {note}")
-    rescored = options.rescore in ("a", "both"), options.rescore in ("b", "both")
-    if options.input_size and not options.rescore:
-        raise InputError("--input-size is about rescoring", "Give --rescore, too")
-    if options.rescore == "b" and not options.results_b:
-        raise InputError("--rescore b without second results", "Give --results-b, or --rescore alone")
-    size = options.input_size or USUAL_SIZE
-    shapes = [size if rescore else None for rescore in rescored]
-    analysis = _analysed(annotations, options.results, shapes[0])
+    analysis = _analysed(annotations, options.results, _shape(options, "a"))
     if not len(analysis.pairs.persons):
         raise InputError(
             "has nobody with labelled keypoints", "Give labels to compare with", file=options.annotations
         )
     pictures = find_pictures(annotations, options.annotations, options.images)
-    other = _analysed(annotations, options.results_b, shapes[1]) if options.results_b else None
+    other = _analysed(annotations, options.results_b, _shape(options, "b")) if options.results_b else None
     findings = collect(analysis, other, intervals=options.intervals, target=options.target, progress=True)
     files = _told_apart(options.results, options.results_b)
     names = tuple(file.removesuffix(".json") if file else "b" for file in files)
     show_summary(findings, names)
     out: Path = options.out
     write_tables(findings, out / "tables", keypoints_csv=options.keypoints_csv)
+    if options.tables_only:
+        print(f"\nWritten to {out}: tables/ (README.txt there says what they hold)")
+        return
+    matplotlib.use("Agg")
     drawn = list(drawings(findings, names=names))
     images = write_figures(tqdm(drawn, desc="figures", unit="figure"), out / "figures")
-    source = Source(options.annotations.name, *files, rescored)
+    source = Source(
+        options.annotations.name, *files, tuple(_shape(options, which) is not None for which in "ab")
+    )
     notebook = report_notebook(findings, drawn, images, source, pictures)
     write_page(out / "report.html", notebook_to_html(notebook, code=False))
     print(f"\nWritten to {out}: report.html (open it in a browser), tables/, figures/")
@@ -66,6 +64,24 @@ def analyse_results(options: argparse.Namespace) -> None:
         print("No pictures found near the annotations: --images DIR puts the worst persons into the report.")
     elif pictures.missing:
         print(f"{len(pictures.missing)} pictures could not be read, such as {min(pictures.missing)}.")
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse, before long work, a folder that cannot be used and options that do not go together."""
+    page = options.out / "report.html"
+    require_writable(page)
+    if options.tables_only and page.exists():
+        problem = "is of an earlier run, and would not agree with the new tables"
+        raise InputError(problem, "Name another folder with --out, or leave out --tables-only", file=page)
+    if options.input_size and not options.rescore:
+        raise InputError("--input-size is about rescoring", "Give --rescore, too")
+    if options.rescore == "b" and not options.results_b:
+        raise InputError("--rescore b without second results", "Give --results-b, or --rescore alone")
+
+
+def _shape(options: argparse.Namespace, which: str) -> tuple[int, int] | None:
+    """The network input (W, H) by which results a or b are to be rescored; None if they are not."""
+    return options.input_size or USUAL_SIZE if options.rescore in (which, "both") else None
 
 
 def show_table(table: pd.DataFrame, title: str) -> None:

@@ -61,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures for the gallery (else: looked for near A.json)",
     )
     parser.add_argument(
+        "--tables-only",
+        action="store_true",
+        help="the summary and tables/, without figures and page: a few seconds, for many results in a row",
+    )
+    parser.add_argument(
         "--keypoints-csv", action="store_true", help="the row per keypoint as CSV too (large)"
     )
     parser.add_argument(

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from wbkit.failure_report.collect import MEANINGS, Findings
 from wbkit.failure_report.columns import column_table
@@ -74,15 +76,23 @@ def write_figures(drawings: Iterable[Drawing], folder: Path) -> dict[str, str]:
         drawn = drawing.draw()
         ax = drawn[0] if isinstance(drawn, list) else drawn
         with plt.rc_context(_SETTINGS):
+            whole = _laid_out(ax.figure)
             for ending in (".png", ".pdf"):
                 with atomic_write(folder / f"{drawing.name}{ending}") as temporary:
-                    ax.figure.savefig(temporary, dpi=_DPI)
+                    ax.figure.savefig(temporary, dpi=_DPI, bbox_inches=whole)
                 written.append(folder / f"{drawing.name}{ending}")
         content = (folder / f"{drawing.name}.png").read_bytes()
         pictures[drawing.name] = base64.b64encode(content).decode()
         plt.close(ax.figure)
     _remove_others(folder, _OF_SOME, (".png", ".pdf"), written)
     return pictures
+
+
+def _laid_out(figure: Figure) -> Bbox:
+    """Lay the figure out once for all its files, and say how much paper it needs (inches)."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure.get_tightbbox().padded(plt.rcParams["savefig.pad_inches"])
 
 
 def _numbered(table: pd.DataFrame, records: np.ndarray) -> pd.DataFrame:

@@ -42,6 +42,7 @@ class Pairs:
             in it; `left_out` tells which.
         areas: (P,) px^2.
         similarity: (P, 133) ks; NaN where not labelled or missed.
+        matchings: part -> its official matching, made when first asked for (`rematch.match_part`).
     """
 
     annotations: Annotations
@@ -57,6 +58,7 @@ class Pairs:
     predicted: np.ndarray = field(repr=False)
     areas: np.ndarray
     similarity: np.ndarray = field(repr=False)
+    matchings: dict[str, object] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def found(self) -> np.ndarray:

@@ -59,7 +59,13 @@ class PartMatching:
 
 
 def match_part(pairs: Pairs, part: str) -> PartMatching:
-    """The official matching of a part, before any repair."""
+    """The official matching of a part, before any repair; made once, for all tables are about the same."""
+    if part not in pairs.matchings:
+        pairs.matchings[part] = _match_part(pairs, part)
+    return pairs.matchings[part]
+
+
+def _match_part(pairs: Pairs, part: str) -> PartMatching:
     annotations, results = pairs.annotations, pairs.results
     image_ids = np.sort(annotations.image_ids)
     detections, pictures, scores, absent = _with_absent(pairs, image_ids, part)
