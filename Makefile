@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two kernels at once, each with threads of its own: without "passive" these spin while they wait for each other.
-NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -n 2 --dist loadfile
+# Two files at once, each with threads of its own: without "passive" these spin while they wait for each other.
+TWO := -n 2 --dist loadfile
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg
 
 .PHONY: demo test notebooks site lab app check bench clean
 
@@ -13,8 +14,9 @@ demo: $(STAMP)  ## the main job: predict, evaluate, draw
 
 test: $(STAMP)  ## all tests, then every notebook run again and its output compared; both, whatever the first says
 	@status=0; \
-	$(BIN)/python -m pytest || status=1; \
-	env -u MPLBACKEND OMP_WAIT_POLICY=passive $(BIN)/python -m pytest $(NBVAL) notebooks || status=1; \
+	export OMP_WAIT_POLICY=passive; \
+	$(BIN)/python -m pytest $(TWO) || status=1; \
+	env -u MPLBACKEND $(BIN)/python -m pytest $(NBVAL) $(TWO) notebooks || status=1; \
 	exit $$status
 
 notebooks: $(STAMP)  ## run all notebooks in place, for commits

@@ -258,7 +258,7 @@ def test_make_test_fails_if_the_tests_or_the_notebooks_fail(tmp_path, failing):
     log, python, stamp_file = tmp_path / "log", tmp_path / "python", tmp_path / "installed"
     stamp_file.touch()
     os.utime(stamp_file, (time.time() + 60,) * 2)
-    pattern = {"notebooks": "*--nbval*", "tests": "*pytest", "nothing": "?"}[failing]
+    pattern = {"notebooks": "*--nbval*", "tests": "*pytest -n*", "nothing": "?"}[failing]
     python.write_text(f'#!/bin/sh\necho "$*" >> {log}\ncase "$*" in {pattern}) exit 1;; esac\n')
     python.chmod(0o755)
     command = ["make", "-C", str(ROOT), "test", f"BIN={tmp_path}", f"STAMP={stamp_file}"]

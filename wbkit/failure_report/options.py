@@ -54,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="truth",
         help="where repairs put points: onto the label, or as near as the next class (default: truth)",
     )
+    _what_to_write(parser)
+
+
+def _what_to_write(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images",
         type=Path,
