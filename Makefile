@@ -45,5 +45,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test]'
 	@touch $@
 
-clean:
-	rm -rf $(VENV) outputs build *.egg-info
+clean:  ## what the other targets installed; outputs/ stays: training runs lie there
+	rm -rf $(VENV) .venv-peers build *.egg-info

@@ -1,17 +1,17 @@
 """Speed and memory of the synthetic people: pictures a second over all workers, peak memory of each.
 
-python benchmarks/bench_synth.py [--pictures 120] [--workers 2]
+python -m benchmarks.bench_synth [--pictures 120] [--workers 2]
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import time
 
 import cv2
 
+from benchmarks.worker import peak_mb
 from wbkit.synth.write import make_picture
 
 
@@ -20,7 +20,7 @@ def _render(index: int) -> tuple[float, float]:
     cv2.setNumThreads(1)
     start = time.process_time()
     make_picture(0, index, (384, 512), persons=(1, 1, 2, 2, 3)[index % 5])
-    return time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return time.process_time() - start, peak_mb()
 
 
 def measure(pictures: int = 120, workers: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.gpu`: is a GPU right, and how near to its limits? One command, at most ten minutes.
+"""`python -m benchmarks.gpu`: is a GPU right, and how near to its limits? One command, about ten minutes.
 
     python -m benchmarks.gpu                                   parity, inference, training speed, codec
     python -m benchmarks.gpu --train data/people --train-minutes 5     and a slice of training
@@ -8,30 +8,35 @@
 Each figure stands beside its limit: multiplications beside the fastest matrix product measured here, and the
 codec beside the time to read or write its heatmaps once. Where MMPose is installed, its network and codec run
 on the same inputs. Rows that no longer fit into --minutes are listed, not dropped in silence.
+
+Inference runs the network as `wbkit predict` prepares it, training is the update of `wbkit train`. In the
+columns "tf32" is float32 as torch computes it on a GPU unless told otherwise (`wbkit predict`, `wbkit train
+--precision fp32`), "bf16" is `wbkit predict --bf16` and what `wbkit train` takes by itself; "fp32", without
+TF32, is there to compare with.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import mmpose_peer
+from benchmarks.gpu_calls import COMPILED, forward_call, precision, training_call
 from wbkit.cli import main as wbkit
 from wbkit.files import write_json
 from wbkit.heatmaps import HeatmapCodec
 from wbkit.hrnet import PoseNet
+from wbkit.inference import prepare
 from wbkit.predict import mirror_heatmaps
 from wbkit.recipes import Recipe, W32_DARK_256x192, W48_DARK_PLUS_384x288
-from wbkit.train import batch_loss
 
 SEEDS = (W32_DARK_256x192, W48_DARK_PLUS_384x288)
 INFERENCE_MODES = (
@@ -42,7 +47,6 @@ INFERENCE_MODES = (
 )  # graph: a CUDA graph, which launches all kernels at once
 TRAINING_MODES = ("fp32", "tf32", "bf16", "bf16 graph")
 CPU_MODES = ("fp32", "bf16")
-COMPILED = "bf16 compiled"  # by torch.compile: a minute or more each, so it comes last and for one batch size
 
 
 class Clock:
@@ -86,27 +90,11 @@ class Clock:
         try:
             return [make()]
         except Exception as error:  # whatever it is: the other rows are still wanted
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            self.left_out.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}")
-            return []
-
-
-@contextmanager
-def precision(mode: str, device: torch.device) -> Iterator[None]:
-    """Compute as `mode` says: its first word is fp32, tf32 or bf16."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("high" if mode.startswith("tf32") else "highest")
-    torch.backends.cudnn.allow_tf32 = mode.startswith("tf32")
-    try:
-        # Without the cache: a captured graph must hold the casts of the weights.
-        with torch.autocast(
-            device.type, torch.bfloat16, enabled=mode.startswith("bf16"), cache_enabled=False
-        ):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
+            told = (str(error).splitlines() or ["without a word"])[0]
+            self.left_out.append(f"{name}: {type(error).__name__}: {told}")
+        if self.device.type == "cuda":  # only now has the failed model gone
+            torch.cuda.empty_cache()
+        return []
 
 
 # --- the device ----------------------------------------------------------------------------------------
@@ -120,7 +108,7 @@ def peaks(clock: Clock, size: int) -> dict[str, float]:
         x, y = (a.bfloat16(), b.bfloat16()) if mode == "bf16" else (a, b)
         with precision(mode if mode == "tf32" else "fp32", clock.device):
             found[mode] = 2 * size**3 / clock.median_s(lambda x=x, y=y: x @ y)
-    source = torch.empty(size, size, 8, device=clock.device)
+    source = torch.empty(2**28 if size > 4096 else 2**25, device=clock.device)  # 1 GB on a GPU
     target = torch.empty_like(source)
     found["copy"] = 2 * source.nbytes / clock.median_s(lambda: target.copy_(source))
     return found
@@ -164,11 +152,15 @@ def parity(device: torch.device) -> list[dict]:
     ):
         rows[name] = (used.decode(noisy, refine)[0], used.decode(noisy.to(device), refine)[0], 1e-3)
     model, images = calm_network(recipe), torch.randn(2, 3, 256, 192, generator=generator)
-    with torch.inference_mode(), precision("fp32", device):
-        here = model(images)
-        there = model.to(device)(images.to(device))
-        rows["W32 heatmaps, of the largest"] = (here / here.abs().max(), there / here.abs().max(), 1e-5)
-        rows["flip average"] = (mirror_heatmaps(here), mirror_heatmaps(there), 1e-5 * here.abs().max().item())
+    with torch.inference_mode():
+        with precision("fp32", device):
+            here = model(images)
+            largest = here.abs().max().item()
+            there = model.to(device)(images.to(device))
+        as_used = prepare(model)(images.to(device))  # in torch's own precision, as `wbkit predict` has it
+    rows["W32 heatmaps, of the largest"] = (here / largest, there / largest, 1e-5)
+    rows["flip average"] = (mirror_heatmaps(here), mirror_heatmaps(there), 1e-5 * largest)
+    rows["W32 heatmaps as predicted, of the largest"] = (here / largest, as_used / largest, 1e-2)
     found = []
     for name, (a, b, limit) in rows.items():
         difference = (a - b.cpu()).abs().max().item()
@@ -204,39 +196,8 @@ def inference(
     return rows
 
 
-def forward_call(recipe: Recipe, mode: str, batch: int, device: torch.device) -> Callable[[], Tensor]:
-    """The forward pass of a fixed batch as a function without arguments."""
-    model = PoseNet(recipe.width).to(device, memory_format=torch.channels_last).eval()
-    images = torch.randn(batch, 3, *recipe.input_size[::-1], device=device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    network = torch.compile(model, dynamic=False) if mode == COMPILED else model
-
-    @torch.inference_mode()
-    def eager() -> Tensor:
-        with precision(mode, device):
-            return network(images)
-
-    if not mode.endswith("graph"):
-        return eager
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):  # warm up aside, as capturing asks
-        for _ in range(3):
-            eager()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        output = eager()
-
-    def replay() -> Tensor:
-        graph.replay()
-        return output
-
-    return replay
-
-
 def training(clock: Clock, recipe: Recipe, peak: dict, batch: int, modes: Sequence[str]) -> list[dict]:
-    """Images a second of whole updates: targets, forward, backward, Adam."""
+    """Images a second of whole updates: crops to the device, targets, forward, backward, norm, Adam."""
     flops, rows = 3 * flops_per_image(recipe), []  # backward costs twice the forward pass
     for mode in modes:
         name = f"{recipe.name} training, {mode}, batch {batch}"
@@ -247,37 +208,6 @@ def training(clock: Clock, recipe: Recipe, peak: dict, batch: int, modes: Sequen
 
         rows += clock.row(name, make)
     return rows
-
-
-def training_call(recipe: Recipe, mode: str, batch: int, device: torch.device) -> Callable[[], None]:
-    """One update on a fixed batch as a function without arguments."""
-    width, height = recipe.input_size
-    model = PoseNet(recipe.width).to(device, memory_format=torch.channels_last).train()
-    network = torch.compile(model, dynamic=False) if mode == COMPILED else model
-    if mode.endswith("graph"):
-        network = graphed(model, mode, torch.randn(batch, 3, height, width, device=device))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    codec = HeatmapCodec(**recipe.codec_settings())
-    samples = {
-        "crop": torch.randint(0, 256, (batch, height, width, 3), dtype=torch.uint8, device=device),
-        "keypoints": torch.rand(batch, 133, 2, device=device) * width,
-        "visible": torch.ones(batch, 133, device=device),
-    }
-
-    def update() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with precision("tf32" if mode == "tf32" else "fp32", device):
-            batch_loss(network, codec, samples, device, mode.startswith("bf16")).backward()
-        optimizer.step()
-
-    return update
-
-
-def graphed(model: PoseNet, mode: str, images: Tensor) -> Callable[[Tensor], Tensor]:
-    """The network for batches like `images`, its forward and backward pass captured in advance."""
-    images = images.contiguous(memory_format=torch.channels_last)
-    with precision(mode, images.device):
-        return torch.cuda.make_graphed_callables(model, (images,))
 
 
 def speed_row(name: str, batch: int, seconds: float, flops: float, peak: float) -> dict:
@@ -340,7 +270,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--device", default="cuda", help="default: cuda")
+    parser.add_argument(
+        "--device", type=usable_device, default="cuda", metavar="D", help="cuda (default), cuda:1, ... or cpu"
+    )
     parser.add_argument("--minutes", type=float, default=9.0, help="begin nothing after (default: 9)")
     parser.add_argument("--quick", action="store_true", help="W32 only, small batches, one call a figure")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all tables there")
@@ -349,6 +281,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", default="w32_dark_256x192", help="for --train (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("outputs/gpu"), help="for --train")
     return parser.parse_args(arguments)
+
+
+def usable_device(text: str) -> torch.device:
+    """An argparse type: a GPU of CUDA's kind, or the CPU. Others would be timed without waiting for them."""
+    try:
+        device = torch.device(text)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cuda", "cpu"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither cuda, cuda:1, ... nor cpu")
+    return device
 
 
 def show_speed(clock: Clock, peak: dict, quick: bool) -> None:
@@ -374,11 +317,13 @@ def show_speed(clock: Clock, peak: dict, quick: bool) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Print all tables; 1 if the device computes something else than the CPU."""
     options = parse(arguments)
-    device, quick = torch.device(options.device), options.quick
+    device, quick = options.device, options.quick
     gpu = device.type == "cuda"
     if gpu and not torch.cuda.is_available():
         print("There is no GPU that PyTorch can use; --device cpu --quick runs the same code on the CPU")
         return 2
+    if gpu:
+        torch.cuda.set_device(device)  # streams and graphs are made on the current one
     clock = Clock(device, options.minutes, 0.0 if quick else 1.0)
     name = torch.cuda.get_device_name(device) if gpu else "CPU"
     print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda if gpu else 'not used'}")
@@ -387,13 +332,15 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"measured peaks: {speeds}; memory {peak['copy'] / 1e9:.0f} GB/s")
     checked = parity(device)
     show(clock, "Parity with the CPU", checked)
-    show_speed(clock, peak, quick)
-    if options.json:
-        told = {"device": name, "torch": torch.__version__, "peaks": peak}
-        write_json(options.json, told | {"tables": clock.tables, "left_out": clock.left_out})
+    try:
+        show_speed(clock, peak, quick)
+    finally:  # also after Ctrl-C
+        if options.json:
+            told = {"device": name, "torch": torch.__version__, "peaks": peak}
+            write_json(options.json, told | {"tables": clock.tables, "left_out": clock.left_out})
     if options.train:
-        slice_options = (options.train, options.out, options.recipe, options.train_minutes, options.device)
-        if status := train_slice(*slice_options):
+        where = (options.train, options.out, options.recipe, options.train_minutes, str(device))
+        if status := train_slice(*where):
             return status
     return 0 if all(row["right"] for row in checked) else 1
 

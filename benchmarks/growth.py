@@ -1,8 +1,8 @@
 """How each stage's time and memory grow with its size: python -m benchmarks.growth [--out FOLDER].
 
-A straight line of slope 1 on both logarithmic axes is linear growth. The slope is fitted to the upper half
-of the sizes, where fixed costs no longer count; more than 1.15 is named. Memory is the most that a call holds
-beyond what was there before it; it is read from Linux, and left out elsewhere.
+A straight line of slope 1 on both logarithmic axes is linear growth. The slope is fitted without the smallest
+sizes, where fixed costs count most (those that still count make it smaller); more than 1.15 is named. Memory
+is the most that a call holds beyond what was there before it; it is read from Linux, and left out elsewhere.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def suppress(detections: int) -> Callable[[], object]:
 
 
 def slopes(table: pd.DataFrame) -> pd.DataFrame:
-    """Exponents of growth of each stage's time and memory over the upper half of its sizes.
+    """Exponents of growth of each stage's time and memory, from the size before the middle one on.
 
     A stage that takes less than `LITTLE_MB` for its largest problem has no exponent of memory (NaN).
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / ".venv-peers"
@@ -21,17 +22,14 @@ STEPS = (
 )
 
 
-def ready(install: bool = True) -> Path | None:
+def ready() -> Path | None:
     """The environment's Python; None, and why, where it cannot be made (no Python 3.11, no network)."""
     python, stamp = FOLDER / "bin" / "python", FOLDER / ".installed"
-    if stamp.exists():
+    if stamp.exists() and stamp.read_text() == repr(STEPS):
         return python
-    base = shutil.which("python3.11")
-    if not install or base is None:
-        print(
-            "Peers left out: "
-            + ("--no-peers" if base else "there is no python3.11 (xtcocotools' wheels end there)")
-        )
+    base = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
+    if base is None:
+        print("Peers left out: xtcocotools' wheels end with Python 3.11, and there is none. Install it.")
         return None
     print(f"Making {FOLDER.name} for MMPose, xtcocotools and hotcoco (once; some minutes) ...", flush=True)
     try:
@@ -39,7 +37,7 @@ def ready(install: bool = True) -> Path | None:
         for step in STEPS:
             subprocess.run([str(python), "-m", "pip", "install", "--quiet", *step], check=True)
     except subprocess.CalledProcessError as error:
-        print(f"Peers left out: {error}")
+        print(f"Peers left out: {error}. With a network, delete {FOLDER} and call this again.")
         return None
-    stamp.touch()
+    stamp.write_text(repr(STEPS))
     return python

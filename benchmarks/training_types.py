@@ -38,6 +38,7 @@ def measure() -> dict:
                     [sys.executable, "-m", "wbkit.cli", *options(precision, seed, out)], check=True
                 )
                 table = pd.read_csv(out / "metrics.csv").dropna(subset=PARTS)
+                table = table[table.step > 0]  # before the first update there was nothing to learn from
                 last = table.iloc[-1][PARTS].astype(float).to_dict()
                 first = float(table.iloc[0]["wholebody"])
                 rows.append({"precision": precision, "seed": seed, "first": first, **last})

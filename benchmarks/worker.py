@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -47,6 +46,8 @@ def peak_mb() -> float:
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
     except (OSError, StopIteration):
+        import resource  # Windows has none
+
         unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on a Mac, kB elsewhere
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
@@ -56,21 +57,25 @@ class Worker:
 
     def __init__(self, python: str | Path, module: str, folder: Path, task: str):
         self.task = f"{module} {task}"
-        self.process = subprocess.Popen(
-            [str(python), "-m", module, str(folder), task],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
+        self.told = Path(folder) / f"{module} {task}.txt"  # a pipe that nobody reads would fill up and block
+        with self.told.open("w") as errors:
+            self.process = subprocess.Popen(
+                [str(python), "-m", module, str(folder), task],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=ROOT,
+                env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # none that spin beside the other side
+            )
         self.answer = np.load(self._reply()["answer"])
         self.peak_mb = 0.0
 
     def _reply(self) -> dict:
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.task} ended: {self.process.communicate()[1].strip()[-2000:]}")
+            self.close()
+            raise RuntimeError(f"{self.task} ended: {self.told.read_text().strip()[-2000:]}")
         return json.loads(line)
 
     def time(self, repeats: int) -> list[float]:

@@ -20,6 +20,7 @@ from benchmarks import (
     eight_bits,
     explorers,
     gpu,
+    gpu_calls,
     gpu_table,
     growth,
     ours,
@@ -30,6 +31,7 @@ from benchmarks import (
     stages,
     training_types,
 )
+from benchmarks.worker import Worker
 from wbkit.cli import build_parser
 from wbkit.commands.models import load_predictor
 from wbkit.files import data_folder
@@ -41,6 +43,10 @@ from wbkit.recipes import W32_DARK_256x192, W48_DARK_PLUS_384x288
 )
 def test_flops_are_those_of_the_paper(recipe, gmacs):
     assert gpu.flops_per_image(recipe) / 2e9 == pytest.approx(gmacs, abs=0.05)
+
+
+def test_floors_count_the_network_s_multiplications():
+    assert gpu.flops_per_image(W32_DARK_256x192) / 2e9 == pytest.approx(bench.GMAC, abs=5e-4)
 
 
 def test_readme_states_the_derived_times():
@@ -69,7 +75,7 @@ def test_rows_without_time_are_listed(capsys, tmp_path):
     content = json.loads((tmp_path / "a.json").read_text())
     assert late in content["left_out"]
     assert [table["title"] for table in content["tables"]] == ["Parity with the CPU"]
-    assert "6 of 6 checks passed. In brackets" in gpu_table.render(content)
+    assert "7 of 7 checks passed. In brackets" in gpu_table.render(content)
 
 
 def test_readme_holds_what_a_gpu_said():
@@ -121,7 +127,32 @@ def test_rows_that_fail_are_listed_with_the_reason():
     clock = gpu.Clock(torch.device("cpu"), 1, 0)
     assert clock.row("compiled", lambda: 1 / 0) == []
     assert clock.row("eager", lambda: {"ms": 1}) == [{"ms": 1}]
-    assert clock.left_out == ["compiled: ZeroDivisionError: division by zero"]
+    assert clock.row("silent", lambda: (_ for _ in ()).throw(AssertionError())) == []
+    assert clock.left_out == [
+        "compiled: ZeroDivisionError: division by zero",
+        "silent: AssertionError: without a word",
+    ]
+
+
+@pytest.mark.parametrize("device", ["mps", "cud", "meta"])
+def test_devices_that_would_not_be_waited_for_are_refused(device, capsys):
+    with pytest.raises(SystemExit):
+        gpu.main(["--device", device])
+    assert f"{device!r} is neither cuda" in capsys.readouterr().err
+
+
+def test_what_is_timed_is_what_wbkit_does(monkeypatch):
+    """The update of the training loop, and the network as `Predictor` has it."""
+    called = []
+    update = gpu_calls.Loop.update
+    monkeypatch.setattr(gpu_calls.Loop, "update", lambda *given: called.append(given) or update(*given))
+    loss, norm = gpu_calls.training_call(W32_DARK_256x192, "bf16", 2, torch.device("cpu"))()
+    assert len(called) == 1
+    assert loss > 0 < norm
+    assert called[0][0].hardware.bf16
+    heatmaps = gpu_calls.forward_call(W32_DARK_256x192, "bf16", 1, torch.device("cpu"))()
+    assert heatmaps.dtype == torch.bfloat16  # weights, too: no autocast
+    assert heatmaps.shape == (1, 133, 64, 48)
 
 
 def test_without_a_gpu_it_says_what_to_do(monkeypatch, capsys):
@@ -162,6 +193,31 @@ def test_rows_name_tasks_of_both_sides():
         assert not isinstance(row.floor, str) or row.floor in ours.TASKS
 
 
+def test_a_worker_may_complain_at_length_and_says_why_it_ended(tmp_path):
+    """More than a pipe holds; and its last words are told."""
+    (tmp_path / "noisy_tasks.py").write_text(
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from benchmarks.worker import serve\n"
+        "def task(folder):\n"
+        "    def run():\n"
+        "        sys.stderr.write('x' * 200_000)\n"
+        "        if (folder / 'stop').exists(): raise SystemExit('no more')\n"
+        "        return np.ones(1)\n"
+        "    return run\n"
+        "serve({'t': task}, Path(sys.argv[1]), sys.argv[2])\n"
+    )
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}:." exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    worker = Worker(python, "noisy_tasks", tmp_path, "t")
+    assert len(worker.time(2)) == 2
+    assert worker.peak_mb > 1
+    (tmp_path / "stop").touch()
+    with pytest.raises(RuntimeError, match=r"noisy_tasks t ended: .*no more"):
+        worker.time(1)
+
+
 class FakeWorker:
     """Notes what it is asked for; answers 1, and takes 10 ms for a call of ours, 60 of the peer."""
 
@@ -190,9 +246,9 @@ PAIR = (bench.Row("a", "forward", "=", 2, rounds=1), bench.Row("b", "fast", "for
 
 def test_rows_of_one_peer_meet_it_in_turn(asked, tmp_path):
     rows = bench.measure(PAIR, tmp_path, Path("python"), {})
-    assert asked[:2] == ["ours forward x 1", "ours fast x 1"]  # warm
-    assert asked[2:8] == 2 * ["peers forward x 1", "ours forward x 3", "ours fast x 3"]
-    assert sorted(asked[8:]) == ["ours fast closed", "ours forward closed", "peers forward closed"]
+    assert asked[:3] == ["ours forward x 1", "ours fast x 1", "peers forward x 1"]  # warm
+    assert asked[3:9] == 2 * ["peers forward x 3", "ours forward x 3", "ours fast x 3"]
+    assert sorted(asked[9:]) == ["ours fast closed", "ours forward closed", "peers forward closed"]
     assert [(row["what"], row["peer"], row["wbkit"], row["peer MB"]) for row in rows] == [
         ("a", 60, 10, 7),
         ("b", 60, 10, 7),
@@ -366,8 +422,8 @@ def test_training_in_both_types_runs_the_command(monkeypatch):
         asked.append(options)
         options.out.mkdir()
         ap = 0.25 if options.precision == "bf16" else 0.5
-        text = f"step,loss,body,wholebody\n20,1.0,,\n20,,{ap},{ap + 0.125}\n40,1.0,,\n40,,{2 * ap},{ap}\n"
-        (options.out / "metrics.csv").write_text(text)
+        rows = f"0,,0.01,0.02\n20,1.0,,\n20,,{ap},{ap + 0.125}\n40,1.0,,\n40,,{2 * ap},{ap}\n"
+        (options.out / "metrics.csv").write_text(f"step,loss,body,wholebody\n{rows}")
 
     monkeypatch.setattr(training_types.subprocess, "run", run)
     rows = training_types.measure()["rows"]

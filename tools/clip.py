@@ -138,6 +138,8 @@ def main() -> None:
     parser.add_argument("--drawn", type=Path, metavar="VIDEO")
     parser.add_argument("--picture", type=Path, metavar="FILE")
     options = parser.parse_args()
+    if not (options.out or options.drawn) or bool(options.drawn) != bool(options.picture):
+        parser.error("give --out DIR, or --drawn VIDEO and --picture FILE")
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         make(options.out)

@@ -1,8 +1,8 @@
 """Measure the model in data/models and write the numbers into its card; also join the curves of its runs.
 
-python tools/model_card.py                                   the card's table, from the embedded val set
-python tools/model_card.py --sample DIR --out outputs/card   also of another folder, and drawings
-python tools/model_card.py --runs outputs/a outputs/b        training.csv and training.png, stage by stage
+python tools/model_card.py                                   print the table of the embedded val set
+python tools/model_card.py --sample DIR --out outputs/card   also of photographs, and drawings; write the card
+python tools/model_card.py --runs outputs/a outputs/b        only training.csv and training.png, by stage
 
 Between the marks `<!-- measured -->` and `<!-- end -->` data/models/README.md is written by this tool.
 """
@@ -32,8 +32,8 @@ COLUMNS = ("AP", "AR", "mean OKS", *PCK_LIMITS)
 MARKS = ("<!-- measured -->", "<!-- end -->")
 
 
-def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.ndarray, Persons]:
-    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3); the persons."""
+def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.ndarray]:
+    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3)."""
     annotations = load_annotations(folder.annotations)
     persons = persons_from_annotations(annotations)
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0, progress=False)
@@ -41,7 +41,7 @@ def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.
         raise SystemExit(f"{len(failures)} people were not predicted: {failures[0]}")
     table = score(annotations, raw, predictor.recipe)[1][["AP", "AR"]]
     table = table.join(placement(annotations, persons.ids, raw.keypoints))
-    return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
+    return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints
 
 
 def both_ways(predictor: Predictor, folder: CocoFolder, title: str) -> dict[str, pd.DataFrame]:
@@ -106,22 +106,22 @@ def main() -> None:
     options = parser.parse_args()
     matplotlib.use("Agg")
     models = data_folder() / "models"
+    if options.runs:
+        return join_runs(options.runs, models)
     predictor = load_predictor(options.checkpoint or shipped_model(), device="cpu")
     embedded = find_coco_folder(data_folder() / "wholebody-mini")
     tables = both_ways(predictor, embedded, "data/wholebody-mini, val, ground-truth boxes")
     if options.sample:
         folder = find_coco_folder(options.sample)
-        _, keypoints, persons = measure(predictor, folder)
+        persons = persons_from_annotations(load_annotations(folder.annotations))
         pictures = len(set(persons.file_names.tolist()))
         title = f"{len(persons)} people in {pictures} photographs of COCO val2017, ground-truth boxes"
         tables |= both_ways(predictor, folder, title)
         if options.out:
-            draw(keypoints, persons, folder, options.out)
+            draw(measure(predictor, folder)[1], persons, folder, options.out)
     print(markdown(tables))
-    if not options.checkpoint:
+    if options.sample and not options.checkpoint:  # without photographs their tables would go
         write_card(models / "README.md", markdown(tables))
-    if options.runs:
-        join_runs(options.runs, models)
 
 
 if __name__ == "__main__":
