@@ -195,6 +195,7 @@ def test_tables_and_settings_of_training():
         assert a.rotation_probability == box["rotate_prob"]
         assert (s.learning_rate, s.epochs) == (facts["optimisation"]["lr"], 210)
         assert (s.milestones, s.gamma, s.warmup_steps) == ((170, 200), 0.1, 500)
+        assert s.validate_every == facts["optimisation"]["val_interval_epochs"]
     assert [RECIPES[k].schedule.batch_size for k in ("w32", "w48")] == [8 * 64, 8 * 32]
     assert learning_rate(0, 100, W32_DARK_256x192.schedule) == pytest.approx(5e-7)
     assert learning_rate(600, 10, W32_DARK_256x192.schedule) == pytest.approx(5e-4)

@@ -122,3 +122,16 @@ def test_training_curves_draw_every_row(tmp_path):
     assert left.lines[2].get_xdata()[0] == 60  # where the learning rate drops
     assert [line.get_label() for line in right.lines] == list(PART_STYLES)
     np.testing.assert_allclose(right.lines[0].get_xydata(), [[40, 0.1], [60, 0.2]])
+
+
+def test_training_curves_of_faces_and_hands_alone_and_of_no_validation():
+    losses = pd.DataFrame({"step": [20, 40], "loss": [3e-3, 2e-3], "learning_rate": [1, 1]})
+    tests = pd.DataFrame({"step": [40], "face": 0.5, "lefthand": 0.2, "righthand": 0.3, "body": np.nan})
+    right = training_curves(pd.concat([losses, tests]))[1]
+    assert {line.get_label(): line.get_ydata()[0] for line in right.lines} == {
+        "face": 0.5,
+        "lefthand": 0.2,
+        "righthand": 0.3,
+    }
+    right = training_curves(losses.assign(body=np.nan))[1]
+    assert (right.get_title(loc="left"), len(right.lines)) == ("No validation so far", 0)

@@ -324,11 +324,19 @@ def test_bf16_stays_near(tiny_model, picture):
     assert np.median(np.linalg.norm(rough[0] - exact[0], axis=-1)) < 0.5
 
 
-@pytest.mark.parametrize("words", ["CUDA out of memory", "[enforce fail] can't allocate memory: 9 bytes"])
-def test_memory_that_is_out_says_what_to_do(picture, words):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] can't allocate memory: 9 bytes"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_memory_that_is_out_says_what_to_do(picture, error):
     class Hungry(torch.nn.Module):
         def forward(self, images):
-            raise torch.OutOfMemoryError(words) if "CUDA" in words else RuntimeError(words)
+            raise error
 
     with pytest.raises(InputError, match=r"3 people at once\. Give a smaller --batch-size"):
         Predictor(Hungry(), TINY, device="cpu")(picture, BOXES)

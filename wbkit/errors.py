@@ -43,12 +43,15 @@ class InputError(ValueError):
         return make, (self.problem, self.remedy)
 
 
+_NO_MEMORY = ("can't allocate memory", "out of memory", "_STATUS_ALLOC_FAILED")  # CPU, CUDA, its libraries
+
+
 @contextmanager
 def memory_for(what: str, remedy: str) -> Iterator[None]:
-    """Tell in an InputError that memory is out: a device's (a class of its own) or the CPU's (words)."""
+    """Tell in an InputError that memory is out: a GPU's (a class of its own, or words) or the CPU's."""
     try:
         yield
     except RuntimeError as error:
-        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        if type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in _NO_MEMORY):
             raise InputError(f"memory is out with {what} at once", remedy) from error
         raise

@@ -11,6 +11,8 @@ from datetime import timedelta
 import torch
 import torch.distributed
 
+from wbkit.errors import InputError
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -40,8 +42,14 @@ class Hardware:
     freeze_bn: bool = False
 
     def resolved(self) -> Hardware:
-        """With device and bf16 decided."""
-        device = torch.device(self.device or default_device())
+        """With device and bf16 decided; a GPU is then the current one.
+
+        Raises:
+            InputError: torch does not have that device.
+        """
+        device = checked_device(self.device or default_device())
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
         return replace(self, device=device, bf16=has_bf16(device) if self.bf16 is None else self.bf16)
 
 
@@ -50,6 +58,20 @@ def default_device() -> str:
     if not torch.cuda.is_available():
         return "cpu"
     return f"cuda:{torch.distributed.get_node_local_rank(0)}" if in_group() else "cuda"
+
+
+def checked_device(device: torch.device | str) -> torch.device:
+    """The device, if torch has it.
+
+    Raises:
+        InputError: it does not.
+    """
+    try:
+        torch.empty(1, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {str(device)!r} cannot be used ({reason})", "Try --device cpu") from error
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -66,7 +88,11 @@ def process_group(device: str | None) -> Iterator[None]:
     shared = int(os.environ.get("WORLD_SIZE", "1")) > 1
     gpu = torch.cuda.is_available() and not str(device or "").startswith("cpu")
     if shared and gpu:  # "cuda" without a number then means this process's own
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        rank, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if rank >= there:
+            remedy = f"Give torchrun --nproc-per-node {there}, or train with --device cpu"
+            raise InputError(f"more processes than GPUs on this machine, of which it has {there}", remedy)
+        torch.cuda.set_device(rank)
     if shared:  # the others wait while the first one validates: ten minutes, the default, may be too few
         torch.distributed.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(hours=2))
     yield

@@ -67,12 +67,13 @@ Minutes on a GPU, hours on a CPU; what was measured stays in --out, so an interr
   wbkit train --recipe tiny --data data/people data/hard --val-data mine.json:photos   two sets, and your own
   wbkit train --recipe tiny --synthetic 20000 --val-data data/wholebody-mini    rendered on the fly
   wbkit train --recipe tiny_zoom --data data/people --init data/models/tiny_zoom.safetensors   faces and hands
-  torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data data/coco --workers 4
+  torchrun --nproc-per-node 8 --no-python wbkit train --recipe w32_dark_256x192 --data coco --init imagenet
 
 the + recipe, COCO's 17 keypoints first (COCO's own person_keypoints_train2017.json will do), then 133 with a
 fresh last layer:
-  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --keypoints 17 --out w48_17
+  wbkit train --recipe w48_dark_plus_384x288 --data data/coco --keypoints 17 --init imagenet --out w48_17
   wbkit train --recipe w48_dark_plus_384x288 --data data/coco --init w48_17/final.safetensors --head fresh
+(with --micro-batch 32 --workers 8 on one GPU)
 
 The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
 is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few

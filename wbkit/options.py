@@ -219,7 +219,8 @@ def _what_to_train(parser: argparse.ArgumentParser) -> None:
     add(
         "--init",
         metavar="F",
-        help="weights to start from: file, address or published name; validated first (with its head)",
+        help="weights to start from: file, address, published name (validated first, with its head), or "
+        "imagenet: those from which the published systems began",
     )
     add(
         "--head",
@@ -271,7 +272,14 @@ def _training_data(add: Callable) -> None:
 def _how_to_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("how").add_argument
     add("--out", type=Path, metavar="DIR", help="default: outputs/train/RECIPE")
-    add("--resume", action="store_true", help="go on with the run in --out")
+    add(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        choices=("auto",),
+        help="go on with the run in --out; auto: if there is one (for jobs that a cluster starts again)",
+    )
     add("--minutes", type=positive(float), metavar="M", help="stop then, with the state kept for --resume")
     add("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
@@ -281,15 +289,24 @@ def _how_to_train(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers",
         type=not_negative,
-        default=1,
         metavar="N",
-        help="processes that make samples (default: 1)",
+        help="processes that make samples (default: 1, for a GPU 4)",
     )
     add("--compile", action="store_true", help="torch.compile (GPUs)")
     add("--sync-bn", action="store_true", help="BatchNorm over all GPUs")
     add("--freeze-bn", action="store_true", help="BatchNorm keeps its statistics")
-    add("--validate-every", type=positive(int), default=1, metavar="N", help="epochs (default: 1)")
-    add("--save-every", type=positive(int), default=200, metavar="N", help="updates between states (200)")
+    add(
+        "--validate-every",
+        type=positive(int),
+        metavar="N",
+        help="epochs (default: the recipe's, 10 of the published, 1 of tiny)",
+    )
+    add(
+        "--save-every",
+        type=positive(int),
+        metavar="N",
+        help="updates from state to state (default: five minutes)",
+    )
 
 
 def export(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-_OPENMMLAB = "https://download.openmmlab.com/mmpose/top_down/hrnet"
+_OPENMMLAB = "https://download.openmmlab.com/mmpose"
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Schedule:
         milestones: epochs after which the rate is multiplied by `gamma`.
         to_zero: instead of milestones the rate falls in a straight line that would reach 0 after the last
             update, which makes most of a run that is too short for plateaus.
+        validate_every: epochs from one validation to the next.
     """
 
     batch_size: int = 512
@@ -71,6 +72,7 @@ class Schedule:
     milestones: tuple[int, ...] = (170, 200)
     gamma: float = 0.1
     to_zero: bool = False
+    validate_every: int = 10
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Recipe:
         zoom: crops are of faces and hands, which a first look has found (`wbkit.zoom`).
         published: part -> (AP, AR) on COCO-WholeBody v1.0 val, or empty.
         checkpoint_url: the published weights, or None.
+        backbone_url: the ImageNet weights from which these were trained, or None.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     published: dict[str, tuple[float, float]] = field(default_factory=dict)
     checkpoint_url: str | None = None
+    backbone_url: str | None = None
 
     def codec_settings(self) -> dict:
         """Keyword arguments for `HeatmapCodec`."""
@@ -142,7 +146,8 @@ W32_DARK_256x192 = Recipe(
         "hand": (0.503, 0.602),
         "wholebody": (0.582, 0.671),
     },
-    checkpoint_url=f"{_OPENMMLAB}/hrnet_w32_coco_wholebody_256x192_dark-469327ef_20200922.pth",
+    backbone_url=f"{_OPENMMLAB}/pretrain_models/hrnet_w32-36af842e.pth",
+    checkpoint_url=f"{_OPENMMLAB}/top_down/hrnet/hrnet_w32_coco_wholebody_256x192_dark-469327ef_20200922.pth",
 )
 
 W48_DARK_PLUS_384x288 = Recipe(
@@ -159,7 +164,8 @@ W48_DARK_PLUS_384x288 = Recipe(
         "hand": (0.602, 0.694),
         "wholebody": (0.661, 0.743),
     },
-    checkpoint_url=f"{_OPENMMLAB}/hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth",
+    backbone_url=f"{_OPENMMLAB}/pretrain_models/hrnet_w48-8ef0771d.pth",
+    checkpoint_url=f"{_OPENMMLAB}/top_down/hrnet/hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth",
 )
 
 TINY = Recipe(
@@ -179,7 +185,9 @@ TINY = Recipe(
         photometric=0.6,
         erase_probability=0.15,
     ),
-    schedule=Schedule(batch_size=32, learning_rate=1.5e-3, epochs=6, warmup_steps=200, to_zero=True),
+    schedule=Schedule(
+        batch_size=32, learning_rate=1.5e-3, epochs=6, warmup_steps=200, to_zero=True, validate_every=1
+    ),
 )
 
 TINY_ZOOM = replace(

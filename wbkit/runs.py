@@ -40,8 +40,9 @@ def identity(
     in their own order (those rendered on the fly) are shared out in blocks: there `shares` is the number of
     processes.
     """
-    trained = replace(recipe, published={}, checkpoint_url=None)
+    trained = replace(recipe, published={}, checkpoint_url=None, backbone_url=None)
     settings = asdict(trained)
+    del settings["schedule"]["validate_every"]
     if not trained.zoom:
         del settings["zoom"]  # as in states from before there were second looks
     told = {"recipe": settings, "samples": samples, "seed": seed, "batch": batch, "data": data}

@@ -33,6 +33,7 @@ from wbkit.runs import Interruption, Run, noted_interruption
 from wbkit.schedules import fitted, learning_rate
 
 LOG_EVERY = 20  # updates a row of metrics.csv
+SAVE_SECONDS = 300  # what a kill may lose
 
 
 def heatmap_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -84,8 +85,8 @@ def fit(
     hardware: Hardware | None = None,
     run: Run | None = None,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
-    validate_every: int = 1,
-    save_every: int = 200,
+    validate_every: int | None = None,
+    save_every: int | None = None,
     minutes: float | None = None,
     shuffle: bool = True,
     progress: bool = True,
@@ -96,10 +97,11 @@ def fit(
         model: changed in place, left in train mode on the device.
         dataset: samples as `WholeBodyDataset` makes them, with its `seed` and `describe`.
         run: where to keep state and numbers; goes on from `run.state` if it has one.
-        validate: model -> AP by part, called after every `validate_every`th epoch and the last, in the
-            first process; the one with the best "wholebody" (or else the best mean of the parts that it
-            gives) is kept as best.safetensors.
-        save_every: updates between two states (one is also kept after each epoch).
+        validate: model -> AP by part, called after every `validate_every`th epoch (None: the recipe's) and
+            the last, in the first process; the one with the best "wholebody" (or else the best mean of the
+            parts that it gives) is kept as best.safetensors.
+        save_every: updates between two states; None: five minutes. One is also kept after every
+            `validate_every`th epoch.
         minutes: stop after this time with the state kept, to go on later: for borrowed machines. None: never.
             `run.finished` says whether the last update was reached.
         shuffle: False keeps the dataset's order. For a handful of samples: the same ones then always share
@@ -117,7 +119,8 @@ def fit(
     if not len(dataset):
         raise InputError("there is nobody to train on", "Check that the annotations have labelled persons")
     loop = Loop(model, recipe, dataset, (hardware or Hardware()).resolved(), shuffle)
-    loop.run = None if loop.rank else run
+    loop.run, loop.save_every = None if loop.rank else run, save_every
+    validate_every = validate_every or recipe.schedule.validate_every
     loop.deadline = None if minutes is None else time.monotonic() + 60 * minutes
     state = loop.restore(run.state) if run and run.state else Progress()
     done, total = state.step, recipe.schedule.epochs * loop.steps_per_epoch
@@ -128,9 +131,12 @@ def fit(
         while True:
             if state.step and state.step % loop.steps_per_epoch == 0:  # finished just now, or before a kill
                 loop.finish_epoch(state, validate, validate_every)
-            if state.step == total or (state.step > done and loop.time_is_up()):
+            if state.step == total:
                 break
-            loop.train_one_epoch(state.step // loop.steps_per_epoch, state, bar, save_every)
+            if state.step > done and loop.time_is_up():
+                loop.keep(state)
+                break
+            loop.train_one_epoch(state.step // loop.steps_per_epoch, state, bar)
     if loop.run:
         loop.run.finished = state.step == total
         loop.run.close()
@@ -167,13 +173,15 @@ class Loop:
             raise InputError("BatchNorm over all processes needs GPUs", "Leave out --sync-bn")
         if hardware.device.type == "cpu":
             keep_freed_memory()
-        self.model = model.to(hardware.device, memory_format=torch.channels_last)
+        with memory_for("the network", "Look with nvidia-smi who else uses the GPU"):
+            self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = self._wrapped()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
         self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
         self.run: Run | None = None  # where the first process keeps state and numbers
         self.deadline: float | None = None  # time.monotonic() after which to stop
         self.interruption = Interruption()
+        self.save_every, self.kept = None, time.monotonic()
 
     def _wrapped(self) -> nn.Module:
         """The network as it is called: synchronised, compiled, shared between processes as asked."""
@@ -181,13 +189,13 @@ class Loop:
         if self.hardware.sync_bn and self.world > 1:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         if self.hardware.compile:
-            network = torch.compile(network)
+            network = torch.compile(network, dynamic=False)  # an epoch's last batch may be smaller
         if self.world > 1:
             ids = [self.hardware.device] if self.hardware.device.type == "cuda" else None
             network = DistributedDataParallel(network, device_ids=ids)
         return network
 
-    def train_one_epoch(self, epoch: int, state: Progress, bar: tqdm, save_every: int) -> None:
+    def train_one_epoch(self, epoch: int, state: Progress, bar: tqdm) -> None:
         """The updates of one epoch that are still to be done, or those that the time allows."""
         self._train_mode()
         self.sampler.epoch = epoch
@@ -206,7 +214,7 @@ class Loop:
             if self.run and (state.step % LOG_EVERY == 0 or last):
                 told = {"epoch": epoch, "loss": loss, "gradient_norm": norm, "learning_rate": rate}
                 self.run.log(state.step, **told, images_per_second=speed)
-            if state.step % save_every == 0:
+            if self._save_is_due(state.step):
                 self.keep(state)
             if self.time_is_up() and state.step < (epoch + 1) * self.steps_per_epoch:
                 self.keep(state)
@@ -225,11 +233,17 @@ class Loop:
         while True:
             try:
                 group = list(islice(batches, math.ceil(self.share / self.micro)))
-            except RuntimeError as error:  # a cluster that stops a job stops the loader's processes, too
-                if not self.interruption.asked:
-                    raise
+            except RuntimeError as error:  # nothing is half done here
                 self.keep(state)
-                raise KeyboardInterrupt from error
+                if self.interruption.asked:  # a cluster that stops a job stops the loader's processes, too
+                    raise KeyboardInterrupt from error
+                if "DataLoader worker" not in str(error):
+                    raise
+                problem = f"a process that makes samples has died ({str(error).splitlines()[0]})"
+                remedy = (
+                    "Memory may be short: give fewer --workers, in Docker a larger --shm-size; then --resume"
+                )
+                raise InputError(problem, remedy) from error
             if not group:
                 return
             yield group
@@ -237,12 +251,13 @@ class Loop:
     def finish_epoch(
         self, state: Progress, validate: Callable[[nn.Module], dict[str, float]] | None, validate_every: int
     ) -> None:
-        """In the first process: keep the state, validate if that is due and not done, keep that too."""
+        """In the first process: validate if that is due and not done; the state is kept before and after."""
         if self.rank:
             return
-        self.keep(state)
         epoch = state.step // self.steps_per_epoch
         due = epoch % validate_every == 0 or epoch == self.schedule.epochs
+        if due or self._save_is_due(state.step):
+            self.keep(state)
         if validate and due and state.validated < state.step and not self.interruption.asked:
             self.interruption.at_once = True
             self.validate(validate, state)
@@ -337,6 +352,12 @@ class Loop:
         """Write the state, to go on from it."""
         if self.run:
             self.run.save(self.state(state))
+            self.kept = time.monotonic()
+
+    def _save_is_due(self, step: int) -> bool:
+        if self.save_every:
+            return step % self.save_every == 0
+        return time.monotonic() - self.kept > SAVE_SECONDS
 
     def state(self, state: Progress) -> dict:
         """All that the next update depends on. Samples depend on seed and position only."""

@@ -11,6 +11,7 @@ import torch
 from wbkit.checkpoints import NUM_BODY, describe_checkpoint, load_pose_weights
 from wbkit.errors import InputError
 from wbkit.files import data_folder
+from wbkit.hardware import checked_device
 from wbkit.hrnet import PoseNet
 from wbkit.predict import Predictor, find_recipe
 from wbkit.recipes import RECIPES, SECOND_LOOKS, TINY_ZOOM, Recipe
@@ -70,7 +71,7 @@ def load_predictor(
     """
     how = {
         "flip_test": flip_test,
-        "device": _checked_device(device),
+        "device": None if device is None else checked_device(device),
         "dtype": torch.bfloat16 if bf16 else torch.float32,
         "batch_size": batch_size,
         "exact": exact,
@@ -140,15 +141,3 @@ def _recipe_of(checkpoint: str, metadata: dict[str, str], unsaid: Recipe | None)
         f"Give --recipe, one of: {', '.join(RECIPES)}",
         file=checkpoint,
     )
-
-
-def _checked_device(device: str | None) -> torch.device | None:
-    """The device, if torch has it."""
-    if device is None:
-        return None
-    try:
-        torch.empty(1, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device {device!r} cannot be used ({reason})", "Try --device cpu") from error

@@ -37,24 +37,25 @@ from wbkit.schedules import with_batch
 from wbkit.train import fit
 from wbkit.zoom import ZOOMED
 
+IMAGENET = "imagenet"  # as --init: the recipe's `backbone_url`
+
 
 def train(options: argparse.Namespace) -> None:
     """Everything from options to final.safetensors; under torchrun in every process."""
     recipe, began = chosen_recipe(options), time.monotonic()
+    out = options.out or Path("outputs/train") / recipe.name
+    if options.resume == "auto":  # before any process could have begun
+        options.resume = (out / "last.pt").exists()
     with process_group(options.device):
         first = rank_and_world()[0] == 0
         hardware = chosen_hardware(options)
         dataset = training_samples(options, recipe, talk=first)
-        out = options.out or Path("outputs/train") / recipe.name
-        validate = validation(options, recipe, hardware.resolved(), talk=first)
-        shares = rank_and_world()[1] if isinstance(dataset, SyntheticPeople) else 1
-        batch, samples = recipe.schedule.batch_size, len(dataset)
-        told = identity(recipe, samples, options.seed, batch, dataset.fingerprint(), shares)
-        run = Run(out, told, options.resume) if first else _state_only(out, told, options.resume)
+        validate = validation(options, recipe, hardware, talk=first)
+        run = opened_run(options, recipe, dataset, out, first)
         model = initial_model(options, recipe, talk=first)
         if first:
-            show_plan(recipe, dataset, hardware.resolved(), out)
-            if validate and options.init and options.head == "load" and not options.resume:
+            show_plan(recipe, dataset, hardware, out)
+            if validate and initial_weights(options, recipe)[1] == "load" and not options.resume:
                 print("Before the first update:")
                 run.log(0, **validate(model))
         try:
@@ -83,16 +84,17 @@ def train(options: argparse.Namespace) -> None:
 
 
 def chosen_hardware(options: argparse.Namespace) -> Hardware:
-    """Device, precision and the like, as asked for."""
-    return Hardware(
+    """Device, precision and the like, as asked for or as they suit the device."""
+    hardware = Hardware(
         device=options.device,
-        workers=options.workers,
         micro_batch=options.micro_batch,
         bf16={"auto": None, "fp32": False, "bf16": True}[options.precision],
         compile=options.compile,
         sync_bn=options.sync_bn,
         freeze_bn=options.freeze_bn,
-    )
+    ).resolved()
+    usual = 4 if hardware.device.type == "cuda" else 1
+    return replace(hardware, workers=usual if options.workers is None else options.workers)
 
 
 def chosen_recipe(options: argparse.Namespace) -> Recipe:
@@ -161,11 +163,25 @@ def initial_model(options: argparse.Namespace, recipe: Recipe, talk: bool) -> Po
     model = PoseNet(recipe.width, recipe.num_keypoints, recipe.head_channels)
     if options.head != "load" and not (options.init or options.resume):
         raise InputError(f"--head {options.head} is about the weights of --init", "Give --init, too")
-    if options.init and not options.resume:
-        report = load_pose_weights(model, options.init, head=options.head)
+    weights, head = initial_weights(options, recipe)
+    if weights and not options.resume:
+        report = load_pose_weights(model, weights, head=head)
         if talk:
             print(report)
+    elif talk and recipe.backbone_url and not options.resume:
+        print(f"Weights are random; the published ones began with ImageNet's: --init {IMAGENET}")
     return model
+
+
+def initial_weights(options: argparse.Namespace, recipe: Recipe) -> tuple[str | None, str | None]:
+    """What --init and --head mean: a file or address and what becomes of its head; None, None without."""
+    if options.init != IMAGENET:
+        return options.init, options.head if options.init else None
+    if not recipe.backbone_url:
+        raise InputError(
+            f"there are no ImageNet weights for {recipe.name}", f"Leave out --init {IMAGENET}, or name a file"
+        )
+    return recipe.backbone_url, "fresh"
 
 
 def validation(
@@ -196,7 +212,7 @@ def validation(
         at_once = min(hardware.micro_batch or 32, 32)
         predictor = Predictor(model, recipe, device=hardware.device, dtype=dtype, batch_size=at_once)
         ask = predict_parts if recipe.zoom else predict_persons
-        raw, failures = ask(predictor, persons, folder.images, workers=options.workers)
+        raw, failures = ask(predictor, persons, folder.images, workers=hardware.workers)
         if failures:
             print(f"\n{len(failures)} of {len(persons)} people count as missed: {'; '.join(failures[:3])}")
         _, table = score(annotations, raw, recipe)
@@ -228,6 +244,13 @@ def show_plan(recipe: Recipe, dataset: Dataset, hardware: Hardware, out: Path) -
     )
 
 
-def _state_only(out: Path, told: dict, resume: bool) -> Run | None:
-    """The state for processes other than the first, which write nothing."""
-    return Run(out, told, resume, write=False) if resume else None
+def opened_run(
+    options: argparse.Namespace, recipe: Recipe, dataset: Dataset, out: Path, first: bool
+) -> Run | None:
+    """The run's folder; for processes other than the first, which write nothing, the state to go on from."""
+    shares = rank_and_world()[1] if isinstance(dataset, SyntheticPeople) else 1
+    batch, samples = recipe.schedule.batch_size, len(dataset)
+    told = identity(recipe, samples, options.seed, batch, dataset.fingerprint(), shares)
+    if first:
+        return Run(out, told, options.resume)
+    return Run(out, told, resume=True, write=False) if options.resume else None

@@ -74,7 +74,8 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
         metrics: a run's metrics.csv, or its table (columns: `wbkit.runs.COLUMNS` and `AP_COLUMNS`).
     """
     table = metrics if isinstance(metrics, pd.DataFrame) else pd.read_csv(metrics)
-    steps, tests = table.dropna(subset="loss"), table.dropna(subset="body")
+    measured = [part for part in PART_STYLES if part in table and table[part].notna().any()]
+    steps, tests = table.dropna(subset="loss"), table.dropna(subset=measured, how="all")
     axes = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")[1]
     window = 2 * (min(14, len(steps) // 10) // 2) + 1  # odd, to be centred: no lag, but at the ends
     smooth = np.exp(  # of logarithms, as the axis is: the mean would lie above a steep curve
@@ -91,12 +92,15 @@ def training_curves(metrics: str | Path | pd.DataFrame) -> Sequence[Axes]:
         "Loss; dotted: the learning rate drops" if drops.any() else "Loss", loc="left", fontsize=11
     )
     axes[0].legend(frameon=False)
-    for part, (color, style) in PART_STYLES.items():
+    for part in measured:  # of faces and hands alone, or of COCO's body alone
+        color, style = PART_STYLES[part]
         width = 2.4 if part == "wholebody" else 1.6
         axes[1].plot(tests.step, tests[part], style, color=color, lw=width, marker="o", ms=3, label=part)
     axes[1].set(xlabel="update", ylabel="AP", ylim=(0, None))
-    axes[1].set_title("AP by part on the validation people", loc="left", fontsize=11)
-    axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    title = "AP by part on the validation people" if measured else "No validation so far"
+    axes[1].set_title(title, loc="left", fontsize=11)
+    if measured:
+        axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     for ax in axes:
         ax.locator_params(axis="x", nbins=5)  # updates can have five digits
         sns.despine(ax=ax)
