@@ -32,8 +32,8 @@ COLUMNS = ("AP", "AR", "mean OKS", *PCK_LIMITS)
 MARKS = ("<!-- measured -->", "<!-- end -->")
 
 
-def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.ndarray]:
-    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3)."""
+def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.ndarray, Persons]:
+    """AP, AR, mean OKS and PCK by part with ground-truth boxes; keypoints (N, 133, 3); the persons."""
     annotations = load_annotations(folder.annotations)
     persons = persons_from_annotations(annotations)
     raw, failures = predict_persons(predictor, persons, folder.images, workers=0, progress=False)
@@ -41,12 +41,15 @@ def measure(predictor: Predictor, folder: CocoFolder) -> tuple[pd.DataFrame, np.
         raise SystemExit(f"{len(failures)} people were not predicted: {failures[0]}")
     table = score(annotations, raw, predictor.recipe)[1][["AP", "AR"]]
     table = table.join(placement(annotations, persons.ids, raw.keypoints))
-    return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints
+    return table.loc[[*PARTS, "hand"], list(COLUMNS)], raw.keypoints, persons
 
 
-def both_ways(predictor: Predictor, folder: CocoFolder, title: str) -> dict[str, pd.DataFrame]:
-    """The table of both looks, and that of the first alone."""
-    tables, zoom = {title: measure(predictor, folder)[0]}, predictor.zoom
+def both_ways(predictor: Predictor, folder: CocoFolder, title: str, out: Path | None = None) -> dict:
+    """Title -> table of both looks, and of the first alone; drawings of both looks in `out`."""
+    table, keypoints, persons = measure(predictor, folder)
+    if out:
+        draw(keypoints, persons, folder, out)
+    tables, zoom = {title: table}, predictor.zoom
     if zoom:
         predictor.zoom = None
         tables[f"The same in one look (`--zoom none`): {title}"] = measure(predictor, folder)[0]
@@ -116,9 +119,7 @@ def main() -> None:
         persons = persons_from_annotations(load_annotations(folder.annotations))
         pictures = len(set(persons.file_names.tolist()))
         title = f"{len(persons)} people in {pictures} photographs of COCO val2017, ground-truth boxes"
-        tables |= both_ways(predictor, folder, title)
-        if options.out:
-            draw(measure(predictor, folder)[1], persons, folder, options.out)
+        tables |= both_ways(predictor, folder, title, options.out)
     print(markdown(tables))
     if options.sample and not options.checkpoint:  # without photographs their tables would go
         write_card(models / "README.md", markdown(tables))

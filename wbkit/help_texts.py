@@ -33,7 +33,7 @@ The results are COCO-WholeBody's: keypoints (17 of the body), foot_kpts, face_kp
 righthand_kpts hold x, y in image pixels and a score, the height of the heatmap's peak: near 1 where the
 model is sure, sometimes above, no probability. Faces and hands are looked at again, enlarged, with the model
 in data/models unless --zoom none is given, with others only with --zoom FILE: the mean of both looks is
-written, in which each counts by its score and the second four times as much. A person's score is bbox_score
+written, in which each counts by its score and the second six times as much. A person's score is bbox_score
 times the mean score of the keypoints above .2. image_id comes from --annotations, or from --boxes if that is
 an annotation file; without, it is the number in the name if all names are numbers, each another one (as in
 COCO), else the pictures are counted from 1. In a .csv of pictures `person` counts through the file.

@@ -29,7 +29,7 @@ ARM_BONES = np.array([[5, 6], [5, 7], [7, 9], [6, 8], [8, 10]])  # shoulders, up
 HAND_REACH, HAND_SIDES = 0.6, (0.5, 0.9)
 """In longest arm bones: how far from the wrist a hand's points may be, and how large its grown box. Where the
 first look is torn between two hands, some of its points are on either, and the wrist says which are right."""
-SECOND_COUNTS = 4.0  # times as much as the first look of the same score
+SECOND_COUNTS = 6.0  # times as much as the first look of the same score
 SMALLEST_PX = 3.0  # side of a grown box in the picture; below that there is nothing more to see
 
 
