@@ -384,11 +384,15 @@ def test_by_itself_a_state_is_kept_every_few_minutes_and_at_the_end(seconds, sav
 
 
 def test_the_second_ctrl_c_breaks_off():
-    with noted_interruption() as noted:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert noted.asked
-        with pytest.raises(KeyboardInterrupt):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell ignores it
+    try:
+        with noted_interruption() as noted:
             os.kill(os.getpid(), signal.SIGINT)
+            assert noted.asked
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_short_runs_leave_numbers_too(tmp_path):
