@@ -216,7 +216,7 @@ def test_both_looks_count_by_their_scores():
     for row, who, name in ((0, 2, "face"), (1, 0, "righthand")):
         for k in range(133)[PARTS[name]]:
             a, b = first[who, k, 2], seen[row, k, 2]
-            expected[who, k] = (a * first[who, k] + 4 * b * seen[row, k]) / (a + 4 * b)
+            expected[who, k] = (a * first[who, k] + 6 * b * seen[row, k]) / (a + 6 * b)
     np.testing.assert_allclose(both, expected)
 
 
