@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two files at once, each with threads of its own: without "passive" these spin while they wait for each other.
+# Tests in the browser, few and long, come first: last, one process would do them while the other waits.
 TWO := -n 2 --dist loadfile
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg
 
@@ -15,7 +16,7 @@ demo: $(STAMP)  ## the main job: predict, evaluate, draw
 test: $(STAMP)  ## all tests, then every notebook run again and its output compared; both, whatever the first says
 	@status=0; \
 	export OMP_WAIT_POLICY=passive; \
-	$(BIN)/python -m pytest $(TWO) || status=1; \
+	$(BIN)/python -m pytest $(TWO) --no-loadscope-reorder || status=1; \
 	env -u MPLBACKEND $(BIN)/python -m pytest $(NBVAL) $(TWO) notebooks || status=1; \
 	exit $$status
 
