@@ -27,8 +27,6 @@ MARKS = ("<!-- performance -->", "<!-- end of performance -->")
 
 
 def _table() -> dict:
-    if peer_env.ready() is None:
-        raise SystemExit("The table beside the peers stays as it is: without them it would lose its point")
     return bench.run(bench.ROWS, PICTURES, peers=True)
 
 
@@ -152,6 +150,9 @@ def main() -> None:
     chosen = list(PARTS) if chosen is None else chosen
     if "explorers" in chosen and (problem := explorers.lab.why_not()):
         raise SystemExit(problem)  # now, and not at the end
+    if "table" in chosen and peer_env.ready() is None:
+        others = " ".join(part for part in PARTS if part != "table")
+        raise SystemExit(f"The table needs its peers; the other parts do not: --only {others}")
     content = json.loads(RECORD.read_text())
     for part in chosen:
         content |= PARTS[part]()

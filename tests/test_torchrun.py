@@ -111,12 +111,13 @@ def test_training_by_two_processes_stops_and_goes_on(train_coco, tmp_path):
     out = tmp_path / "run"
     words = ["train", "--data", train_coco, "--out", out, "--device", "cpu", "--precision", "fp32"]
     words += ["--input-size", "64x96", "--epochs", "4", "--batch-size", "2", "--workers", "0"]
+    words += ["--resume", "auto"]
     slice_ = torchrun([*map(str, words), "--minutes", "1e-9"], tmp_path)
     assert slice_.returncode == 0, slice_.stderr
     assert slice_.stdout.count("The time is up") == 1
     assert torch.load(out / "last.pt")["step"] == 1
     assert not (out / "final.safetensors").exists()
-    rest = torchrun([*map(str, words), "--resume"], tmp_path)
+    rest = torchrun([*map(str, words)], tmp_path)
     assert rest.returncode == 0, rest.stderr
     assert rest.stdout.count(f"Written to {out}") == 1
     with (out / "metrics.csv").open(newline="") as file:

@@ -347,6 +347,32 @@ def test_samples_in_their_own_order_are_resumed_by_as_many_processes(tmp_path):
             Run(tmp_path, identity(SMALL, 8, 0, 4, shares=other), resume=True)
 
 
+def test_an_error_in_a_loader_process_is_told_in_its_own_words(tmp_path, monkeypatch):
+    def broken(*_):
+        yield from ()
+        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nsomething of ours")
+
+    monkeypatch.setattr("wbkit.train.make_loader", broken)
+    with pytest.raises(RuntimeError, match="something of ours") as stopped:
+        fit(small_model(), SMALL, Blobs(), hardware=CPU, run=Run(tmp_path, told()), progress=False)
+    assert not isinstance(stopped.value, InputError)
+
+
+def test_time_that_is_up_with_an_epoch_keeps_the_state_where_no_validation_is_due(tmp_path, monkeypatch):
+    asked = iter([False, False, True, True])  # after each of three updates, and then
+    monkeypatch.setattr(Loop, "time_is_up", lambda self: next(asked))
+    fit(
+        small_model(),
+        SMALL,
+        Blobs(),
+        hardware=CPU,
+        run=Run(tmp_path, told()),
+        validate_every=2,
+        progress=False,
+    )
+    assert Run(tmp_path, told(), resume=True).state["step"] == 3
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_loader_processes_that_die_cost_no_state(asked, tmp_path, monkeypatch):
     """A cluster that stops a job stops them, too: fetching samples fails after the signal came. Or memory is
@@ -752,6 +778,9 @@ def test_published_recipes_can_begin_with_imagenet_as_the_published_did(monkeypa
         assert path.endswith(f"/hrnet_w{width}-{digits}.pth")
         assert hash_in_name(path) == digits
     assert "loaded" in capsys.readouterr().out
+    options = build_parser().parse_args(["train", "--init", "imagenet", "--head", "carry_body"])
+    with pytest.raises(InputError, match="no body maps to carry over"):
+        train_command.initial_model(options, W32_DARK_256x192, talk=False)
     options = build_parser().parse_args(["train", "--init", "imagenet"])
     with pytest.raises(InputError, match="no ImageNet weights for tiny"):
         train_command.initial_model(options, SMALL, talk=False)
@@ -772,7 +801,10 @@ def test_resume_auto_begins_or_goes_on(train_coco, tmp_path, capsys):
     assert main(words) == 0
     assert torch.load(tmp_path / "run" / "last.pt")["step"] == 4
     assert (tmp_path / "run" / "final.safetensors").exists()
+    numbers = (tmp_path / "run" / "metrics.csv").read_text()
     assert pd.read_csv(tmp_path / "run" / "metrics.csv").step.max() == 4
+    assert main(words) == 0  # a finished run stays what it is
+    assert (tmp_path / "run" / "metrics.csv").read_text() == numbers
 
 
 def test_without_val_annotations_there_is_no_validation(train_coco, tmp_path, capsys):

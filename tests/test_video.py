@@ -3,6 +3,7 @@
 import gc
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from wbkit.annotations import load_annotations, load_results
 from wbkit.cli import main
 from wbkit.commands.models import load_predictor, shipped_model
+from wbkit.commands.results import UnwrittenError
 from wbkit.detect import FoundPeople
 from wbkit.errors import InputError
 from wbkit.evaluate import per_part_table
@@ -324,6 +326,28 @@ def test_nobody_of_earlier_frames_stays_in_memory(predict, world, tmp_path, monk
     status, records = predict(make_clip(tmp_path / "clip.webm"))
     assert (status, len(records)) == (0, 6)
     assert held[-1] == held[2] < 6
+
+
+def test_results_that_cannot_be_written_leave_nothing(predict, world, tmp_path, monkeypatch, capsys):
+    """Not taken for a video that ended early: neither of both files is there."""
+    from wbkit.commands import video
+
+    @contextmanager
+    def full(out, parts, video):
+        frames = []
+
+        def add(records):
+            frames.append(records)
+            if len(frames) == 3:
+                problem = "cannot be written (No space left on device)"
+                raise UnwrittenError(problem, "Free some space", file=out)
+
+        yield add
+
+    monkeypatch.setattr(video, "results_file", full)
+    assert predict(make_clip(tmp_path / "clip.webm")) == (2, [])
+    assert "No space left on device). Free some space" in capsys.readouterr().err
+    assert [*(tmp_path / "out").iterdir()] == []
 
 
 def test_a_video_as_a_table(predict, tmp_path):

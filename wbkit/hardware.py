@@ -105,6 +105,14 @@ def in_group() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
+def as_first_says(value: bool) -> bool:
+    """The first process's value, in all of them."""
+    told = [value]
+    if in_group():
+        torch.distributed.broadcast_object_list(told)
+    return told[0]
+
+
 def rank_and_world() -> tuple[int, int]:
     """This process's number and how many there are."""
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if in_group() else (0, 1)

@@ -173,9 +173,9 @@ class Loop:
             raise InputError("BatchNorm over all processes needs GPUs", "Leave out --sync-bn")
         if hardware.device.type == "cpu":
             keep_freed_memory()
-        with memory_for("the network", "Look with nvidia-smi who else uses the GPU"):
+        with memory_for("the network", "See what else takes the memory (of a GPU: nvidia-smi)"):
             self.model = model.to(hardware.device, memory_format=torch.channels_last)
-        self.network = self._wrapped()
+            self.network = self._wrapped()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.schedule.learning_rate, fused=True)
         self.loader = make_loader(dataset, self.micro, self.sampler, hardware.workers)
         self.run: Run | None = None  # where the first process keeps state and numbers
@@ -237,7 +237,7 @@ class Loop:
                 self.keep(state)
                 if self.interruption.asked:  # a cluster that stops a job stops the loader's processes, too
                     raise KeyboardInterrupt from error
-                if "DataLoader worker" not in str(error):
+                if not str(error).startswith("DataLoader worker (pid"):  # an error in one has its own words
                     raise
                 problem = f"a process that makes samples has died ({str(error).splitlines()[0]})"
                 remedy = (

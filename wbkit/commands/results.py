@@ -105,6 +105,10 @@ def finish(
         raise InputError(f"{len(failures)} of {len(photos)} pictures were left out", unread)
 
 
+class UnwrittenError(InputError):
+    """Results cannot be written: of this run there is nothing to keep."""
+
+
 @contextmanager
 def results_file(
     out: Path, parts: tuple[str, ...] | None, video: bool = False
@@ -129,7 +133,7 @@ def results_file(
             file.write(text)
         except OSError as error:
             problem = f"cannot be written ({error.strerror or error})"
-            raise InputError(problem, "Free some space, or give another --out", file=out) from error
+            raise UnwrittenError(problem, "Free some space, or give another --out", file=out) from error
         before += len(records)
 
     with atomic_write(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

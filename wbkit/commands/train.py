@@ -26,7 +26,7 @@ from wbkit.data import (
 )
 from wbkit.doubts import absent_parts
 from wbkit.errors import InputError
-from wbkit.hardware import Hardware, process_group, rank_and_world
+from wbkit.hardware import Hardware, as_first_says, process_group, rank_and_world
 from wbkit.hrnet import STRIDE, PoseNet
 from wbkit.keypoints import PARTS
 from wbkit.pipeline import predict_parts, predict_persons, score
@@ -44,10 +44,10 @@ def train(options: argparse.Namespace) -> None:
     """Everything from options to final.safetensors; under torchrun in every process."""
     recipe, began = chosen_recipe(options), time.monotonic()
     out = options.out or Path("outputs/train") / recipe.name
-    if options.resume == "auto":  # before any process could have begun
-        options.resume = (out / "last.pt").exists()
     with process_group(options.device):
         first = rank_and_world()[0] == 0
+        if options.resume == "auto":  # another machine may see another folder
+            options.resume = as_first_says((out / "last.pt").exists())
         hardware = chosen_hardware(options)
         dataset = training_samples(options, recipe, talk=first)
         validate = validation(options, recipe, hardware, talk=first)
@@ -181,6 +181,8 @@ def initial_weights(options: argparse.Namespace, recipe: Recipe) -> tuple[str | 
         raise InputError(
             f"there are no ImageNet weights for {recipe.name}", f"Leave out --init {IMAGENET}, or name a file"
         )
+    if options.head == "carry_body":
+        raise InputError("ImageNet's weights have no body maps to carry over", "Leave out --head")
     return recipe.backbone_url, "fresh"
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from wbkit.commands.journal import has_ended, journals
 from wbkit.commands.photos import Photo, frame_boxes, results_place
-from wbkit.commands.results import count, draw, rescored_records, results_file
+from wbkit.commands.results import UnwrittenError, count, draw, rescored_records, results_file
 from wbkit.detect import FoundPeople, detect_people
 from wbkit.errors import InputError
 from wbkit.files import atomic_write
@@ -154,6 +154,8 @@ def _follow_and_draw(
                 done.frames += 1
                 done.inhabited += bool(people)
                 done.people |= {person.number for person in people}
+        except UnwrittenError:
+            raise
         except (InputError, KeyboardInterrupt) as error:
             done.why = str(error) or "interrupted"
             if not done.frames:
