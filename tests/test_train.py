@@ -178,6 +178,17 @@ def test_loss_that_is_not_finite_names_the_people_and_keeps_the_weights():
     assert all(torch.equal(v, before[k]) for k, v in model.named_parameters())
 
 
+def test_a_run_that_diverges_leaves_its_numbers(tmp_path, monkeypatch):
+    """Though no state was due yet."""
+    update, losses = Loop.update, iter([1.0, 1.0, 1.0, math.nan])
+    monkeypatch.setattr(Loop, "update", lambda *given: (next(losses), update(*given)[1]))
+    run = Run(tmp_path, told())
+    with pytest.raises(InputError, match=r"update 4 is nan.*a state that was saved is from before it"):
+        fit(small_model(), SMALL, Blobs(), hardware=CPU, run=run, validate_every=2, progress=False)
+    assert pd.read_csv(tmp_path / "metrics.csv").step.tolist() == [3]
+    assert not run.last.exists()
+
+
 def test_gradient_that_is_not_finite_is_left_out():
     """A loss of 0 x inf^2's kind: finite forward, infinite backward."""
 

@@ -326,10 +326,12 @@ class Loop:
 
     def _check_finite(self, loss: float, norm: float, batches: list[dict], step: int) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
+            if self.run:
+                self.run.close()  # the numbers on the way say when it began
             who = [self.dataset.describe(i) for batch in batches for i in batch["person"].tolist()]
             raise InputError(
                 f"the loss of update {step + 1} is {loss}, the norm of its gradient {norm}; that update was "
-                "left out, and the state last saved is from before it",
+                "left out, and a state that was saved is from before it",
                 f"Look at these, or lower the learning rate: {', '.join(who)}",
             )
 
