@@ -75,7 +75,7 @@ fresh last layer:
   wbkit train --recipe w48_dark_plus_384x288 --data data/coco --init w48_17/final.safetensors --head fresh
 (with --micro-batch 32 --workers 8 on one GPU)
 
-The total batch is the recipe's whatever the number of GPUs: --micro-batch adds gradients up where memory
+The total batch is the recipe's with 1, 2, 4 or 8 GPUs: --micro-batch adds gradients up where memory
 is short. Another --batch-size scales the learning rate in proportion. On CPUs without AMX expect a few
 pictures a second for W32: train the recipe called tiny there. Beside other programs that compute,
 OMP_NUM_THREADS=1 may be much faster: threads wait for each other.""",

@@ -256,7 +256,7 @@ class Loop:
             return
         epoch = state.step // self.steps_per_epoch
         due = epoch % validate_every == 0 or epoch == self.schedule.epochs
-        if due or self._save_is_due(state.step):
+        if due:
             self.keep(state)
         if validate and due and state.validated < state.step and not self.interruption.asked:
             self.interruption.at_once = True
